@@ -1,0 +1,120 @@
+"""The notifications of an inference. Each carries `inferenceId` and a `seq` that has no gap from 0 on.
+
+Exactly one terminal (`llm:done` or `llm:error`) ends every inference, and it is the last.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from llm_sidecar.messages.content import ToolCall
+from llm_sidecar.messages.shape import Shape
+
+ThinkingStatus = Literal["initializing", "processing", "queued", "retrying", "reasoning"]
+FinishReason = Literal["stop", "length", "content_filter", "tool_calls"]
+
+
+class Usage(Shape, kw_only=True):
+    """Tokens of one inference. `source`: `reported` by the provider; `estimated` here, where it said nothing; `partial`
+    where the stream ended before the provider's own figures (what was reported is kept, the rest estimated)."""
+
+    prompt_tokens: int
+    completion_tokens: int
+    total_tokens: int
+    cached_prompt_tokens: int | None = None
+    reasoning_tokens: int | None = None
+    source: Literal["reported", "estimated", "partial"]
+
+
+class Timings(Shape, kw_only=True):
+    """Milliseconds: waiting for a slot; from admission to the first content (null: none came); admission to the end."""
+
+    queued_ms: int
+    first_token_ms: int | None
+    total_ms: int
+
+
+class InferenceEvent(Shape, kw_only=True):
+    """What all of them carry."""
+
+    inference_id: str
+    seq: int = -1
+    session_id: str | None = None
+    window_id: str | None = None
+
+
+class ThinkingEvent(InferenceEvent, kw_only=True):
+    """`llm:thinking`: a change of state, or with `status: "reasoning"` a piece of the model's reasoning in `text`."""
+
+    status: ThinkingStatus
+    progress: float | None = None
+    text: str | None = None
+    attempt: int | None = None
+    """With `retrying`: the number of the attempt that comes (the first was 1)."""
+    retry_after_ms: int | None = None
+    code: str | None = None
+    """With `retrying`: why the attempt before failed."""
+
+
+class TokenEvent(InferenceEvent, kw_only=True):
+    """`llm:token`: text. `index` counts the provider's deltas; this event holds `count` of them from `index` on."""
+
+    token: str
+    index: int
+    count: int
+
+
+class ToolCallEvent(InferenceEvent, kw_only=True):
+    """`llm:tool-call`: a piece of the call at `index`; `id` and `name` come with its first piece."""
+
+    index: int
+    id: str | None = None
+    name: str | None = None
+    arguments_delta: str
+
+
+class ProgressEvent(InferenceEvent, kw_only=True):
+    """`llm:progress`: for example prompt tokens read so far."""
+
+    current: float
+    total: float | None = None
+    message: str | None = None
+
+
+class DoneEvent(InferenceEvent, kw_only=True):
+    """`llm:done`: the end of an answer, complete or (with `cancelled`) as far as it came."""
+
+    total_tokens: int
+    usage: Usage
+    cost: float | None
+    """US dollars; null where the price is not known."""
+    finish_reason: FinishReason
+    raw_finish_reason: str | None
+    cancelled: bool = False
+    text: str | None = None
+    """The whole text, with `stream: false`."""
+    tool_calls: list[ToolCall] | None = None
+    provider_state: dict[str, Any] | None = None
+    """To be sent back in this answer's message, where the provider wants it."""
+    provider_id: str
+    model_id: str
+    profile_id: str | None = None
+    attempts: int
+    cached: bool = False
+    timings: Timings
+
+
+class ErrorEvent(InferenceEvent, kw_only=True):
+    """`llm:error`: the end of an answer that failed; `partialText` is what had come."""
+
+    error: str
+    code: str
+    retryable: bool
+    retry_after_ms: int | None = None
+    details: dict[str, Any] | None = None
+    partial_text: str | None = None
+    usage: Usage
+    provider_id: str
+    model_id: str
+    attempts: int
+    timings: Timings
