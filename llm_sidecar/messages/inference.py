@@ -71,7 +71,7 @@ class AttachedEvent(Shape, kw_only=True):
     """One past notification: its method and its params, as first sent (tokens may be merged differently)."""
 
     method: str
-    params: dict[str, Any]
+    params: Any
 
 
 class AttachResult(Shape, kw_only=True):

@@ -1,0 +1,103 @@
+"""`llm-sidecar serve`: the protocol on stdin and stdout, until one of the reasons in `sidecar.Exit`.
+
+Law: the last line on stderr says why it ended, and the process is gone within two seconds of the reason, whoever reads.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+from typing import NoReturn
+
+from llm_sidecar import log
+from llm_sidecar.errors import SidecarError
+from llm_sidecar.rpc.descriptors import ProtocolDescriptors
+from llm_sidecar.rpc.stdio import open_sink, open_source
+from llm_sidecar.settings import Settings, data_dir, load_limits
+from llm_sidecar.sidecar import Exit, Sidecar
+
+USAGE = """\
+usage: llm-sidecar serve [--drain] [--data-dir DIR] [--log-level LEVEL] [--dev] [--force-threads]
+
+Speak JSON-RPC 2.0 on stdin / stdout, one message a line; log as JSON lines on stderr.
+
+  --drain            at the end of stdin, finish what was asked, then exit (for scripts)
+  --data-dir DIR     where the sidecar keeps its files (else LLM_SIDECAR_HOME, else the platform's folder)
+  --log-level LEVEL  debug, info (default), warning, error, off (else LLM_SIDECAR_LOG_LEVEL)
+  --dev              put stack traces into the details of internal errors
+  --force-threads    read and write in threads, as on Windows, also where the event loop could
+
+exit codes: 0 end of stdin or `exit`; 1 internal fault; 2 wrong usage or settings; 3 the host died;
+            4 stdout closed; 130 SIGINT; 143 SIGTERM or SIGHUP
+"""
+
+
+def serve(arguments: list[str], descriptors: ProtocolDescriptors) -> NoReturn:
+    """Serve on `descriptors`, then end the process."""
+    try:
+        settings = _settings(arguments)
+    except (SidecarError, ValueError) as error:
+        sys.stderr.write(f"llm-sidecar: {error}\n")
+        _end(Exit.USAGE)
+    log.capture_foreign_logs()
+    try:
+        reason = asyncio.run(_serve(settings, descriptors))
+    except Exception as error:
+        log.error("failed", exception=type(error).__name__)
+        reason = Exit.FAILURE
+    _end(reason)
+
+
+async def _serve(settings: Settings, descriptors: ProtocolDescriptors) -> Exit:
+    source = open_source(descriptors.stdin, force_thread=settings.force_threads, leave_on_hangup=not settings.drain)
+    sink = open_sink(descriptors.stdout, force_thread=settings.force_threads)
+    sidecar = Sidecar(source, sink, settings, os.environ)
+    _install_signals(sidecar)
+    return await sidecar.run(watch_parent=True)
+
+
+def _install_signals(sidecar: Sidecar) -> None:
+    loop = asyncio.get_running_loop()
+    reasons = {"SIGINT": Exit.INTERRUPTED, "SIGTERM": Exit.TERMINATED, "SIGHUP": Exit.TERMINATED}
+    for name, reason in reasons.items():
+        number = getattr(signal, name, None)
+        if number is None:
+            continue
+        if sys.platform == "win32":
+            signal.signal(
+                number,
+                lambda *_, reason=reason: loop.call_soon_threadsafe(sidecar.stop, reason),  # type: ignore[misc]
+            )
+        else:
+            loop.add_signal_handler(number, sidecar.stop, reason)
+
+
+def _end(reason: Exit) -> NoReturn:
+    # Threads may still wait in a read or a write that never returns: leave without them.
+    sys.stderr.flush()
+    os._exit(reason)
+
+
+def _settings(arguments: list[str]) -> Settings:
+    flags = {"--drain": False, "--dev": False, "--force-threads": False}
+    values = {"--data-dir": None, "--log-level": os.environ.get("LLM_SIDECAR_LOG_LEVEL", "info")}
+    rest = list(arguments)
+    while rest:
+        name, equals, value = rest.pop(0).partition("=")
+        if name in flags and not equals:
+            flags[name] = True
+        elif name in values and (equals or rest):
+            values[name] = value if equals else rest.pop(0)
+        else:
+            raise ValueError(f"`{name}` is not an option of serve, or lacks its value\n\n{USAGE}")
+    log.configure(values["--log-level"] or "")
+    folder = data_dir(values["--data-dir"], os.environ)
+    return Settings(
+        data_dir=folder,
+        limits=load_limits(folder, os.environ),
+        drain=flags["--drain"],
+        dev=flags["--dev"],
+        force_threads=flags["--force-threads"],
+    )

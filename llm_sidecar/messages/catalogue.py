@@ -1,0 +1,120 @@
+"""The one list of what can be said: methods, notifications, and the errors each method can answer with.
+
+Law: what is not in this list does not exist. The dispatcher admits nothing else, `rpc.discover` describes exactly
+this, and `protocol/` is generated from it. A name, a shape or a sentence is written here once.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final, NamedTuple
+
+from llm_sidecar.messages import events, handshake, inference, shape, status
+
+
+class Method(NamedTuple):
+    """A request a host can make (or, with `is_notification`, a notification it can send)."""
+
+    name: str
+    params: type[Any]
+    result: type[Any]
+    summary: str
+    errors: tuple[str, ...] = ()
+    """Codes besides the ones any method can answer with (`COMMON_ERRORS`)."""
+    is_notification: bool = False
+
+
+class Notification(NamedTuple):
+    """A notification the sidecar sends."""
+
+    name: str
+    params: type[Any]
+    summary: str
+
+
+COMMON_ERRORS: Final = (
+    "PARSE_ERROR",
+    "INVALID_MESSAGE",
+    "MESSAGE_TOO_LARGE",
+    "DUPLICATE_ID",
+    "METHOD_NOT_FOUND",
+    "VALIDATION_ERROR",
+    "INTERNAL_ERROR",
+    "OVERLOADED",
+    "CANCELLED",
+    "SHUTTING_DOWN",
+)
+"""What any request can be answered with."""
+
+_METHODS: Final = (
+    Method(
+        "initialize",
+        handshake.InitializeParams,
+        handshake.InitializeResult,
+        "The handshake: versions, limits, the host's process id. Optional, once, first.",
+        ("ALREADY_INITIALIZED",),
+    ),
+    Method("ping", shape.NoParams, shape.Empty, "Answered at once, also while a stream is stalled."),
+    Method(
+        "shutdown",
+        handshake.ShutdownParams,
+        shape.Empty,
+        "Settle what is running, refuse what is new, and answer. Then send `exit` or close stdin.",
+    ),
+    Method("exit", shape.NoParams, shape.Empty, "End the process now.", is_notification=True),
+    Method(
+        "$/cancelRequest",
+        handshake.CancelRequestParams,
+        shape.Empty,
+        "Cancel a request that has not been answered yet.",
+        is_notification=True,
+    ),
+    Method("rpc.discover", shape.NoParams, dict, "This protocol, as an OpenRPC document."),
+    Method(
+        "llm:inference",
+        inference.InferenceParams,
+        inference.InferenceAccepted,
+        "Start one answer. Its events follow the response; exactly one `llm:done` or `llm:error` ends them.",
+        (
+            "RATE_LIMIT",
+            "INFERENCE_EXISTS",
+            "INVALID_PROVIDER",
+            "API_KEY_MISSING",
+            "PROFILE_NOT_FOUND",
+            "NO_ACTIVE_PROFILE",
+        ),
+    ),
+    Method(
+        "llm:cancel",
+        inference.CancelParams,
+        inference.Success,
+        "Cancel an inference in any state. No token follows the response; the terminal is `llm:done` with `cancelled`.",
+    ),
+    Method(
+        "llm:inference:attach",
+        inference.AttachParams,
+        inference.AttachResult,
+        "Replay the events of an inference from `fromSeq` on; live ones follow the response.",
+        ("INFERENCE_NOT_FOUND", "REPLAY_GAP"),
+    ),
+    Method("llm:get-status", shape.NoParams, status.ServiceStatus, "What the sidecar is doing now."),
+    Method(
+        "llm:window:closed",
+        inference.WindowClosedParams,
+        inference.WindowClosedResult,
+        "A window of the host is gone: cancel its inferences, release its sessions.",
+    ),
+)
+
+_NOTIFICATIONS: Final = (
+    Notification("llm:thinking", events.ThinkingEvent, "A change of state, or a piece of the model's reasoning."),
+    Notification("llm:token", events.TokenEvent, "A piece of the answer's text."),
+    Notification("llm:tool-call", events.ToolCallEvent, "A piece of a tool call."),
+    Notification("llm:progress", events.ProgressEvent, "How far a long operation has come."),
+    Notification("llm:done", events.DoneEvent, "The end of an answer."),
+    Notification("llm:error", events.ErrorEvent, "The end of an answer that failed."),
+)
+
+METHODS: Final[dict[str, Method]] = {method.name: method for method in _METHODS}
+NOTIFICATIONS: Final[dict[str, Notification]] = {item.name: item for item in _NOTIFICATIONS}
+EVENT_NAMES: Final[dict[type[Any], str]] = {item.params: item.name for item in _NOTIFICATIONS}
+"""The notification that carries each event type."""

@@ -1,0 +1,256 @@
+"""The one HTTP client of our own: aiohttp, made strict, its exceptions translated.
+
+Law: one request, one response; no redirect is followed, no proxy, netrc or cookie is used, no compressed body is
+accepted, certificates are always checked. Nothing times out here but the connection: how long an answer may take is
+the inference service's business. Adapters above know no aiohttp type, and this module knows no provider.
+
+aiohttp costs about a quarter of a second to import, so it is imported by the first request (or `warm`), in a thread.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import io
+import re
+import ssl
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from llm_sidecar import __version__
+from llm_sidecar.errors import ProviderError, network_error
+from llm_sidecar.limits import KIB, Limits
+from llm_sidecar.providers.endpoints import host_and_port
+
+if TYPE_CHECKING:
+    import aiohttp
+
+_READ_BUFFER_BYTES: Final = 64 * KIB
+"""aiohttp stops reading the socket at twice this; the kernel's window then holds the provider back."""
+_KEEP_ALIVE_SECONDS: Final = 30.0
+"""A person's pause between two questions, and less than servers and address translators usually allow."""
+_LINGER_SECONDS: Final = 1.0
+"""How long the last bytes of a finished answer may take before its connection is closed instead of reused."""
+
+_SENTENCES: Final = {
+    "ECONNREFUSED": "Unable to connect to {}; is the server running?",
+    "ENOTFOUND": "Unable to find the host of {}; check the address and the network.",
+    "ETIMEDOUT": "Unable to connect to {} in time.",
+    "ECONNRESET": "{} closed the connection before it answered.",
+    "EHOSTUNREACH": "There is no route to {}.",
+    "ENETUNREACH": "There is no network that leads to {}.",
+    "TLS_ERROR": "No secure connection to {}: its certificate is not trusted, or it does not speak TLS.",
+}
+
+
+class HttpResponse:
+    """An answer whose headers have come. Whoever got it must `close` it (or `finish` it)."""
+
+    def __init__(self, response: aiohttp.ClientResponse, where: str, patience_seconds: float) -> None:
+        self.status = response.status
+        self.headers: Mapping[str, str] = response.headers
+        self._response = response
+        self._where = where
+        self._patience_seconds = patience_seconds
+        self._watch_connection()
+
+    @property
+    def content_type(self) -> str:
+        """`application/json`, lower case, without parameters; "" where none was sent."""
+        return self.headers.get("content-type", "").partition(";")[0].strip().lower()
+
+    async def read(self) -> bytes:
+        """What has arrived, at least one byte; b"" once the body is complete. Raises `STREAM_TRUNCATED`."""
+        try:
+            return await self._response.content.readany()
+        except ProviderError:
+            raise
+        except Exception as error:
+            raise ProviderError(
+                "STREAM_TRUNCATED", f"The connection to {self._where} broke before the answer was complete."
+            ) from error
+
+    async def read_all(self, max_bytes: int) -> bytes:
+        """The whole body. Raises `PROVIDER_PROTOCOL_ERROR` above `max_bytes`, `STREAM_TRUNCATED` for a short one."""
+        body = bytearray()
+        while chunk := await self.read():
+            body += chunk
+            if len(body) > max_bytes:
+                raise ProviderError("PROVIDER_PROTOCOL_ERROR", f"{self._where} sent more than {max_bytes} bytes.")
+        return bytes(body)
+
+    async def read_prefix(self, max_bytes: int) -> bytes:
+        """What came of an error's body, at most `max_bytes`, waiting no longer than for a connection. Never fails."""
+        body = bytearray()
+        try:
+            async with asyncio.timeout(self._patience_seconds):
+                while len(body) < max_bytes and (chunk := await self.read()):
+                    body += chunk
+        except (ProviderError, TimeoutError):
+            pass
+        return bytes(body[:max_bytes])
+
+    def close(self) -> None:
+        """Close the socket at once, unless the body was read to its end (then the connection is already pooled)."""
+        self._response.close()
+
+    def finish(self) -> None:
+        """The answer is complete: pool the connection when its last bytes have come, close it if they do not."""
+        if not self._response.closed:
+            asyncio.get_running_loop().call_later(_LINGER_SECONDS, self._response.close)
+
+    def _watch_connection(self) -> None:
+        """Wake a reader when the framing of the body breaks: aiohttp 3.14 closes the connection and tells nobody."""
+        connection = self._response.connection
+        lost = connection.protocol.closed if connection is not None and connection.protocol is not None else None
+        if lost is not None:
+            lost.remove_done_callback(_take_note)
+            lost.add_done_callback(_take_note)
+            lost.add_done_callback(self._on_connection_lost)
+            self._response.content.on_eof(lambda: lost.remove_done_callback(self._on_connection_lost) and None)
+
+    def _on_connection_lost(self, _lost: asyncio.Future[None]) -> None:
+        content = self._response.content
+        if not content.is_eof() and content.exception() is None:
+            content.set_exception(_protocol_error(f"{self._where} broke the framing of HTTP."))
+
+
+class _Library(NamedTuple):
+    """What is made once aiohttp is there."""
+
+    response_class: type[aiohttp.ClientResponse]
+    tls: ssl.SSLContext
+
+
+class HttpClient:
+    """A pool of connections, kept alive per origin. Use it from one event loop."""
+
+    def __init__(self, limits: Limits) -> None:
+        self._connect_seconds = limits.connect_timeout_ms / 1000
+        self._loading = asyncio.Lock()
+        self._library: _Library | None = None
+        self._session: aiohttp.ClientSession | None = None
+
+    async def warm(self) -> None:
+        """Import what the first request needs and read the trusted certificates; the event loop stays responsive."""
+        async with self._loading:
+            if self._library is None:
+                self._library = await asyncio.to_thread(_load)
+
+    async def aclose(self) -> None:
+        """Close every connection, also those in use."""
+        session, self._session = self._session, None
+        if session is not None:
+            await session.close()
+
+    async def send(self, method: str, url: str, headers: Mapping[str, str], body: bytes | None = None) -> HttpResponse:
+        """Send a request; return when the headers of its answer have come.
+
+        Raises `NETWORK_ERROR`, or `PROVIDER_PROTOCOL_ERROR` for what is not HTTP, a redirect or a compressed body.
+        """
+        session = self._session or await self._open_session()
+        from yarl import URL
+
+        where = host_and_port(url)
+        try:
+            raw = await session.request(
+                method,
+                URL(url, encoded=True),
+                headers=headers,
+                data=None if body is None else io.BytesIO(body),
+                allow_redirects=False,
+            )
+        except Exception as error:
+            raise _translate(error, where) from error
+        response = HttpResponse(raw, where, self._connect_seconds)
+        problem = _unacceptable(response, where)
+        if problem is not None:
+            response.close()
+            raise problem
+        return response
+
+    async def _open_session(self) -> aiohttp.ClientSession:
+        await self.warm()
+        assert self._library is not None
+        if self._session is None:
+            import aiohttp
+
+            self._session = aiohttp.ClientSession(
+                connector=aiohttp.TCPConnector(
+                    limit=0,
+                    keepalive_timeout=_KEEP_ALIVE_SECONDS,
+                    ssl=self._library.tls,
+                    resolver=aiohttp.ThreadedResolver(),
+                ),
+                timeout=aiohttp.ClientTimeout(total=None, connect=self._connect_seconds),
+                headers={"User-Agent": f"llm-sidecar/{__version__}", "Accept-Encoding": "identity"},
+                response_class=self._library.response_class,
+                cookie_jar=aiohttp.DummyCookieJar(),
+                read_bufsize=_READ_BUFFER_BYTES,
+                auto_decompress=False,
+                trust_env=False,
+            )
+        return self._session
+
+
+def _load() -> _Library:
+    import aiohttp
+
+    class AbortingResponse(aiohttp.ClientResponse):
+        """Closing means now: aiohttp would first wait for a peer that does not read to take the rest of the request."""
+
+        def close(self) -> None:
+            if self.connection is not None and self.connection.transport is not None:
+                self.connection.transport.abort()
+            super().close()
+
+    # Not `create_default_context`: it writes the session keys to the file that SSLKEYLOGFILE names.
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    tls.load_default_certs()
+    tls.set_alpn_protocols(["http/1.1"])
+    return _Library(AbortingResponse, tls)
+
+
+def _take_note(lost: asyncio.Future[None]) -> None:
+    """Else asyncio logs the reset of an idle connection as an exception that was never retrieved."""
+    if not lost.cancelled():
+        lost.exception()
+
+
+def _unacceptable(response: HttpResponse, where: str) -> ProviderError | None:
+    if 300 <= response.status < 400:
+        return _protocol_error(f"{where} answered with a redirect, which is refused.", response.status)
+    if response.status < 400 and response.status != 200:
+        return _protocol_error(f"{where} answered with HTTP {response.status}, which is no answer.", response.status)
+    if response.headers.get("content-encoding", "identity").strip().lower() != "identity":
+        return _protocol_error(f"{where} sent a compressed body, which was not asked for.", response.status)
+    return None
+
+
+def _translate(error: Exception, where: str) -> ProviderError:
+    import aiohttp
+
+    if isinstance(error, aiohttp.ClientResponseError):
+        return _protocol_error(f"{where} did not answer with valid HTTP.")
+    table: tuple[tuple[type[Exception], str], ...] = (
+        (aiohttp.ServerTimeoutError, "ETIMEDOUT"),
+        (aiohttp.ClientConnectorDNSError, "ENOTFOUND"),
+        (aiohttp.ClientConnectorCertificateError, "TLS_ERROR"),
+        (aiohttp.ClientConnectorSSLError, "TLS_ERROR"),
+        (ssl.SSLError, "TLS_ERROR"),
+        (aiohttp.ClientConnectorError, _socket_error(error, otherwise="ECONNREFUSED")),
+        (OSError, _socket_error(error, otherwise="ECONNRESET")),
+    )
+    name = next((name for kind, name in table if isinstance(error, kind)), "ECONNRESET")
+    return network_error(name, _SENTENCES.get(name, "Unable to connect to {}.").format(where))
+
+
+def _socket_error(error: Exception, *, otherwise: str) -> str:
+    """The symbolic errno. Where several addresses failed differently, there is none, but the text lists them."""
+    numbers = [getattr(error, "errno", None), *(int(n) for n in re.findall(r"\[Errno (\d+)\]", str(error)))]
+    names = [errno.errorcode.get(n, "").removeprefix("WSA") for n in numbers if n is not None]
+    return next((name for name in names if name in _SENTENCES), otherwise)
+
+
+def _protocol_error(message: str, status: int | None = None) -> ProviderError:
+    return ProviderError("PROVIDER_PROTOCOL_ERROR", message, status=status)

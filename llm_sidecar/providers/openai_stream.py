@@ -1,0 +1,285 @@
+"""The answer of an OpenAI-compatible server: bytes in, cut anywhere → provider events out. No I/O, no await.
+
+Law: the same bytes give the same events (but for how pieces are merged) however they are cut. What came before a fault
+is delivered; then `failure` is set. `Finish` is held back until the provider's end marker, so that it is always last
+and a broken stream never has one. Text, reasoning and tool arguments that arrive together are merged.
+
+The end is `[DONE]`, or a clean end of the body after a finish reason (vLLM and others may omit the marker).
+"""
+
+from __future__ import annotations
+
+from typing import Final, Literal
+
+from llm_sidecar.errors import ProviderError
+from llm_sidecar.providers.events import (
+    Finish,
+    ModelNamed,
+    PromptProgress,
+    ProviderEvent,
+    ProviderState,
+    ReasoningDelta,
+    TextDelta,
+    ToolCallDelta,
+    UsageReport,
+)
+from llm_sidecar.providers.openai_chunks import (
+    UNREADABLE,
+    Chunk,
+    Delta,
+    TokenUsage,
+    ToolCallPart,
+    decode_chunk,
+    decode_odd_chunk,
+    is_error_object,
+)
+from llm_sidecar.providers.openai_errors import error_from_event
+from llm_sidecar.providers.openai_tool_calls import NewCall, ToolCallIndex
+from llm_sidecar.providers.sse import SseDecoder
+from llm_sidecar.providers.surrogates import SurrogateJoiner
+
+Reason = Literal["stop", "length", "content_filter", "tool_calls"]
+
+_REASONS: Final[dict[str, Reason]] = {
+    "length": "length",
+    "max_tokens": "length",
+    "max_output_tokens": "length",
+    "model_context_window_exceeded": "length",
+    "content_filter": "content_filter",
+    "refusal": "content_filter",
+    "safety": "content_filter",
+    "recitation": "content_filter",
+    "blocklist": "content_filter",
+    "prohibited_content": "content_filter",
+    "spii": "content_filter",
+    "tool_calls": "tool_calls",
+    "function_call": "tool_calls",
+    "tool_use": "tool_calls",
+}
+"""By the provider's word in lower case. A word in neither table is `stop` (`eos`, `end_turn`, …): the stream ended as
+it should, and the word itself travels as the raw reason."""
+_FAILURES: Final = {
+    "insufficient_system_resource": "PROVIDER_OVERLOADED",
+    "error": "SERVER_ERROR",
+    "abort": "SERVER_ERROR",
+    "malformed_function_call": "SERVER_ERROR",
+    "unexpected_tool_call": "SERVER_ERROR",
+    "other": "SERVER_ERROR",
+}
+_SAY_STOP_BESIDE_TOOL_CALLS: Final = frozenset({"google", "ollama"})
+
+_TEXT: Final = -1
+_REASONING: Final = -2
+"""Channels: these two, and each tool call under its number."""
+
+
+class ChatDecoder:
+    """One answer. Feed it the body as it is read, then `end` it; or give it a whole completion.
+
+    `complete` is true once the `Finish` was returned; `failure` is set once there will be none. `secret` must not
+    appear in an error.
+    """
+
+    def __init__(self, provider_id: str, max_event_bytes: int, secret: str | None = None) -> None:
+        self.complete = False
+        self.failure: ProviderError | None = None
+        self._provider_id = provider_id
+        self._secret = secret
+        self._sse = SseDecoder(max_event_bytes)
+        self._batch: list[ProviderEvent] = []
+        self._channel = _TEXT
+        self._run: list[str] = []
+        self._new_call: NewCall | None = None
+        self._halves = SurrogateJoiner()
+        self._calls = ToolCallIndex()
+        self._usage: TokenUsage | None = None
+        self._model_named = False
+        self._answered = False
+        self._raw_reason: str | None = None
+        self._reasoning = _ReasoningState(max_event_bytes)
+
+    def feed(self, data: bytes) -> list[ProviderEvent]:
+        """The events completed by `data`, in order; may be empty (keep-alives, half an event)."""
+        for name, event in self._sse.feed(data):
+            if name == "error":
+                self.failure = error_from_event(event, secret=self._secret)
+            elif event:
+                self._take_event(event)
+            if self.complete or self.failure is not None:
+                break
+        else:
+            self.failure = self._sse.failure
+        return self._take_batch()
+
+    def end(self) -> list[ProviderEvent]:
+        """The body ended cleanly."""
+        if self._raw_reason is None:
+            self.failure = ProviderError(
+                "STREAM_TRUNCATED", "The provider ended the stream in the middle of an answer."
+            )
+        else:
+            self._finish()
+        return self._take_batch()
+
+    def feed_completion(self, body: bytes) -> list[ProviderEvent]:
+        """The events of a whole completion, from a server that does not stream."""
+        self._take_event(body)
+        if self.failure is None and not self.complete:
+            self._finish()
+        return self._take_batch()
+
+    def _take_event(self, data: bytes) -> None:
+        odd = False
+        try:
+            chunk = decode_chunk(data)
+        except UNREADABLE:
+            if data == b"[DONE]":
+                self._finish()
+                return
+            try:
+                chunk = decode_odd_chunk(data)
+            except UNREADABLE:
+                self.failure = _protocol_error("sent an event that is not a chat completion")
+                return
+            odd = True
+        if chunk.error or (chunk.choices is None and is_error_object(data)):
+            self.failure = error_from_event(data, secret=self._secret)
+        else:
+            self._take_chunk(chunk, odd)
+
+    def _take_chunk(self, chunk: Chunk, odd: bool) -> None:
+        if chunk.model and not self._model_named:
+            self._model_named = True
+            self._batch.append(ModelNamed(chunk.model))
+        if chunk.choices:
+            self._answered = True
+            choice = chunk.choices[0]
+            delta = choice.delta or choice.message
+            if delta is not None:
+                self._take_delta(delta, odd)
+            if choice.finish_reason:
+                self._raw_reason = choice.finish_reason
+        if chunk.usage is not None:
+            self._usage = chunk.usage
+        if chunk.prompt_progress is not None:
+            self._batch.append(PromptProgress(chunk.prompt_progress.processed, chunk.prompt_progress.total))
+
+    def _take_delta(self, delta: Delta, odd: bool) -> None:
+        if delta.reasoning_content or delta.reasoning:
+            field = "reasoning_content" if delta.reasoning_content else "reasoning"
+            text = delta.reasoning_content or delta.reasoning or ""
+            self._reasoning.add(field, text)
+            self._take_text(_REASONING, text, odd)
+        if delta.content:
+            self._take_text(_TEXT, delta.content, odd)
+        elif delta.refusal:
+            self._take_text(_TEXT, delta.refusal, odd)
+        if delta.tool_calls:
+            for part in delta.tool_calls:
+                self._take_tool_call(part, odd)
+
+    def _take_text(self, channel: int, text: str, odd: bool) -> None:
+        if odd or self._halves:
+            text = self._halves.join(channel, text)
+            if not text:
+                return
+        if channel != self._channel:
+            self._close_run()
+            self._channel = channel
+        self._run.append(text)
+
+    def _take_tool_call(self, part: ToolCallPart, odd: bool) -> None:
+        try:
+            number, new_call = self._calls.place(part)
+        except ValueError:
+            self.failure = _protocol_error("sent a tool call without a name")
+            return
+        if new_call is not None:
+            self._close_run()
+            self._channel, self._new_call = number, new_call
+            self._run.append("")
+        if part.function is not None and part.function.arguments:
+            self._take_text(number, part.function.arguments, odd)
+
+    def _close_run(self) -> None:
+        if not self._run:
+            return
+        pieces, self._run = self._run, []
+        text = "".join(pieces)
+        if self._channel == _TEXT:
+            self._batch.append(TextDelta(text, len(pieces)))
+        elif self._channel == _REASONING:
+            self._batch.append(ReasoningDelta(text))
+        else:
+            call, self._new_call = self._new_call, None
+            self._batch.append(
+                ToolCallDelta(self._channel, text, call.id, call.name)
+                if call is not None
+                else ToolCallDelta(self._channel, text)
+            )
+
+    def _report_usage(self) -> None:
+        usage, self._usage = self._usage, None
+        if usage is not None and (usage.prompt_tokens or usage.completion_tokens):
+            self._batch.append(_usage_report(usage))
+
+    def _take_batch(self) -> list[ProviderEvent]:
+        if not self.complete:
+            self._close_run()
+            self._report_usage()
+        batch, self._batch = self._batch, []
+        return batch
+
+    def _finish(self) -> None:
+        word = (self._raw_reason or "").lower()
+        if word in _FAILURES:
+            self.failure = ProviderError(_FAILURES[word], "The provider broke off its answer.", provider_code=word)
+            return
+        if not self._answered:
+            self.failure = _protocol_error("ended the stream without an answer")
+            return
+        for channel in self._halves.abandon():
+            self._take_text(channel, "\ufffd", odd=False)
+        self._close_run()
+        self._report_usage()
+        state = self._reasoning.state()
+        if state is not None and self._calls:
+            self._batch.append(state)
+        reason: Reason = "content_filter" if word.startswith("image_") else _REASONS.get(word, "stop")
+        if reason == "stop" and self._calls and self._provider_id in _SAY_STOP_BESIDE_TOOL_CALLS:
+            reason = "tool_calls"
+        self._batch.append(Finish(reason, self._raw_reason))
+        self.complete = True
+
+
+class _ReasoningState:
+    """The reasoning of one answer, kept because servers want to see it again beside the results of its tool calls."""
+
+    def __init__(self, max_chars: int) -> None:
+        self._room = max_chars
+        self._field = ""
+        self._pieces: list[str] = []
+
+    def add(self, field: str, text: str) -> None:
+        self._field = field
+        self._room -= len(text)
+        if self._room >= 0:
+            self._pieces.append(text)
+
+    def state(self) -> ProviderState | None:
+        return ProviderState({self._field: "".join(self._pieces)}) if self._pieces and self._room >= 0 else None
+
+
+def _usage_report(usage: TokenUsage) -> UsageReport:
+    prompt, completion = usage.prompt_tokens_details, usage.completion_tokens_details
+    cached = prompt.cached_tokens if prompt is not None else None
+    return UsageReport(
+        prompt_tokens=usage.prompt_tokens,
+        completion_tokens=usage.completion_tokens,
+        cached_prompt_tokens=usage.prompt_cache_hit_tokens if cached is None else cached,
+        reasoning_tokens=completion.reasoning_tokens if completion is not None else None,
+    )
+
+
+def _protocol_error(deed: str) -> ProviderError:
+    return ProviderError("PROVIDER_PROTOCOL_ERROR", f"The provider {deed}.")

@@ -1,0 +1,113 @@
+"""Server-Sent Events (WHATWG HTML, 9.2.6): bytes in, cut anywhere → events out. No I/O, no await.
+
+Law: the same bytes give the same events however they are cut; memory is at most `max_event_bytes` and one chunk.
+What came before a fault is delivered; then `failure` is set and nothing more is decoded. JSON and the meaning of an
+event are the adapter's business. `id` and `retry` are ignored: nothing here reconnects.
+
+The hot case is one read that holds many small `data: …` events of one line each: three passes in C, no line objects.
+"""
+
+from __future__ import annotations
+
+from io import BytesIO
+from typing import Final
+
+from llm_sidecar.errors import ProviderError
+
+_BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
+_NEWLINE: Final = 10
+
+SseEvent = tuple[str, bytes]
+"""The event's name ("" where none was given) and its data, lines joined by a newline."""
+
+
+class SseDecoder:
+    """Feed it what was read; it returns the events completed by it.
+
+    `failure` is a `PROVIDER_PROTOCOL_ERROR` once an event, a line or a run of comments without a blank line was longer
+    than `max_event_bytes`. An event cut off by the end of the stream is never returned.
+    """
+
+    def __init__(self, max_event_bytes: int) -> None:
+        self.failure: ProviderError | None = None
+        self._max_event_bytes = max_event_bytes
+        self._unfinished = bytearray()
+        self._after_cr = False
+        self._at_start = True
+
+    def feed(self, chunk: bytes) -> list[SseEvent]:
+        if self.failure is not None:
+            return []
+        if self._after_cr or b"\r" in chunk:
+            chunk = self._with_plain_newlines(chunk)
+        if not chunk:
+            return []
+        if self._unfinished:
+            if not self._completes_an_event(chunk):
+                self._unfinished += chunk
+                self._check_unfinished()
+                return []
+            chunk = bytes(self._unfinished + chunk)
+        end = chunk.rfind(b"\n\n") + 2
+        self._unfinished = bytearray(chunk[end:] if end > 1 else chunk)
+        events = self._complete(chunk[:end]) if end > 1 else []
+        self._check_unfinished()
+        return events
+
+    def _with_plain_newlines(self, chunk: bytes) -> bytes:
+        if not chunk:
+            return chunk
+        if self._after_cr and chunk[0] == _NEWLINE:
+            chunk = chunk[1:]
+            self._after_cr = False
+        if chunk:
+            self._after_cr = chunk.endswith(b"\r")
+        return chunk.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+
+    def _completes_an_event(self, chunk: bytes) -> bool:
+        return b"\n\n" in chunk or (chunk[0] == _NEWLINE and self._unfinished[-1] == _NEWLINE)
+
+    def _complete(self, text: bytes) -> list[SseEvent]:
+        """The events of `text`, which ends with a blank line."""
+        if self._at_start:
+            self._at_start = False
+            text = text.removeprefix(_BYTE_ORDER_MARK)
+        if text.startswith(b"data: ") and len(text) <= self._max_event_bytes:
+            single_lines = text[6:-2].split(b"\n\ndata: ")
+            if text.count(b"\n") == 2 * len(single_lines):
+                return [("", data) for data in single_lines]
+        events: list[SseEvent] = []
+        for block in text.split(b"\n\n"):
+            if len(block) > self._max_event_bytes and len(block.strip(b"\n")) > self._max_event_bytes:
+                self._fail()
+                break
+            if block and (event := _parse(block)) is not None:
+                events.append(event)
+        return events
+
+    def _check_unfinished(self) -> None:
+        if len(self._unfinished) > self._max_event_bytes and len(self._unfinished.strip(b"\n")) > self._max_event_bytes:
+            self._fail()
+
+    def _fail(self) -> None:
+        self._unfinished.clear()
+        self.failure = ProviderError(
+            "PROVIDER_PROTOCOL_ERROR", f"The provider sent an event of more than {self._max_event_bytes} bytes."
+        )
+
+
+def _parse(block: bytes) -> SseEvent | None:
+    name = ""
+    data: list[bytes] = []
+    for line in BytesIO(block):
+        field, _, value = line.rstrip(b"\n").partition(b":")
+        value = value.removeprefix(b" ")
+        if field == b"data":
+            data.append(value)
+        elif field == b"event":
+            name = value.decode("utf-8", "replace")
+        elif field == b"error":
+            # Not in the specification: older llama.cpp servers report a failed generation as an `error:` field.
+            name = "error"
+            data.append(value)
+    return (name, b"\n".join(data)) if data else None

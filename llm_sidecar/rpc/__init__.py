@@ -1,0 +1,1 @@
+"""Ids, tasks, cancellation, and the one writer. Never what a token is."""

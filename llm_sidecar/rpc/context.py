@@ -1,0 +1,43 @@
+"""What a handler is told about its request, and what it may ask for in return.
+
+Law: a handler is a plain function of (context, params). It returns a result, a `Late` result, or an awaitable of
+either; it raises `SidecarError`. It decides at once where it can, and leaves the work to what it registers with
+`after_reply`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+
+class Late:
+    """A result to be computed when the response is written, so that it agrees with what was written before it."""
+
+    __slots__ = ("compute",)
+
+    def __init__(self, compute: Callable[[], Any]) -> None:
+        self.compute = compute
+
+
+class Context:
+    """One request in the making."""
+
+    __slots__ = ("_after_reply",)
+
+    def __init__(self) -> None:
+        self._after_reply: list[Callable[[], None]] = []
+
+    def after_reply(self, action: Callable[[], None]) -> None:
+        """Run `action` right after the response has taken its place in the queue: what it sends follows the response.
+        It does not run if the request fails."""
+        self._after_reply.append(action)
+
+    def replied(self) -> None:
+        """The response is in the queue: run what waits for it."""
+        for action in self._after_reply:
+            action()
+
+
+Handler = Callable[[Context, Any], Any | Awaitable[Any]]
+"""A method's implementation: `(context, params) → result | Late | awaitable of either`."""

@@ -1,0 +1,72 @@
+"""What has come of one answer so far, put together from a provider's events.
+
+Law: sums only; sends nothing. Bounded: text, reasoning and tool arguments above `max_bytes` are a protocol error of the
+provider, however they are spread.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from llm_sidecar.errors import ProviderError
+from llm_sidecar.messages.content import ToolCall
+from llm_sidecar.messages.inference import InferenceParams
+from llm_sidecar.providers.events import Finish, ModelNamed, ProviderState, UsageReport
+from llm_sidecar.services.usage_meter import UsageMeter
+
+
+class Answer:
+    """Text, tool calls, usage, and how it ended. `finish` is None until the provider said so."""
+
+    def __init__(self, params: InferenceParams, model_id: str, max_bytes: int) -> None:
+        self.meter = UsageMeter(params.messages, params.system_prompt)
+        self.model_id = model_id
+        self.finish: Finish | None = None
+        self.provider_state: dict[str, Any] | None = None
+        self.has_content = False
+        self._max_bytes = max_bytes
+        self._text: list[str] = []
+        self._calls: dict[int, tuple[str, str, list[str]]] = {}
+
+    @property
+    def text(self) -> str:
+        """The text so far."""
+        if len(self._text) > 1:
+            self._text[:] = ["".join(self._text)]
+        return self._text[0] if self._text else ""
+
+    @property
+    def tool_calls(self) -> list[ToolCall] | None:
+        """The tool calls so far, in order; None where there are none."""
+        calls = [self._calls[index] for index in sorted(self._calls)]
+        return [ToolCall(id=i, name=n, arguments="".join(pieces)) for i, n, pieces in calls] or None
+
+    def add_text(self, text: str, deltas: int) -> None:
+        self._text.append(text)
+        self._received(text, deltas)
+
+    def add_reasoning(self, text: str) -> None:
+        self._received(text, 1)
+
+    def add_tool_call(self, index: int, call_id: str | None, name: str | None, arguments: str) -> None:
+        known_id, known_name, pieces = self._calls.get(index, ("", "", []))
+        pieces.append(arguments)
+        self._calls[index] = (known_id or call_id or f"call-{index}", known_name or name or "", pieces)
+        self._received(arguments, 1)
+
+    def add(self, event: UsageReport | ProviderState | ModelNamed | Finish) -> None:
+        """Everything that is no content."""
+        if isinstance(event, UsageReport):
+            self.meter.report(event)
+        elif isinstance(event, Finish):
+            self.finish = event
+        elif isinstance(event, ModelNamed):
+            self.model_id = event.model_id
+        else:
+            self.provider_state = {**(self.provider_state or {}), **event.state}
+
+    def _received(self, text: str, deltas: int) -> None:
+        self.has_content = True
+        self.meter.received(len(text) if text.isascii() else len(text.encode()), deltas)
+        if self.meter.bytes_received > self._max_bytes:
+            raise ProviderError("PROVIDER_PROTOCOL_ERROR", f"The answer is longer than {self._max_bytes} bytes.")

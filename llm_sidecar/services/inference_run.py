@@ -1,0 +1,382 @@
+"""One inference, from its admission to its terminal.
+
+Law:
+1.  Exactly one terminal, whoever is first: the answer's end, an error, a deadline, a cancel, the shutdown. `_close`
+    decides that, once, and gives the slot back; nothing is sent after it but the terminal.
+2.  Attempts follow one another only before the first content.
+3.  The upstream is closed as soon as the outcome is decided; the terminal does not wait for that.
+4.  Four timers: connecting (the adapter's), first token, between tokens, whole. None runs while the host does not read.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Callable
+
+import msgspec
+
+from llm_sidecar import log
+from llm_sidecar.errors import SidecarError
+from llm_sidecar.limits import Limits
+from llm_sidecar.messages.events import (
+    DoneEvent,
+    ErrorEvent,
+    ProgressEvent,
+    ThinkingEvent,
+    ThinkingStatus,
+    Timings,
+    ToolCallEvent,
+)
+from llm_sidecar.messages.inference import InferenceParams
+from llm_sidecar.providers.base import ProviderRequest
+from llm_sidecar.providers.events import (
+    Finish,
+    PromptProgress,
+    ProviderEvent,
+    ReasoningDelta,
+    TextDelta,
+    ToolCallDelta,
+)
+from llm_sidecar.providers.retry import retry_delay_ms
+from llm_sidecar.services.answer import Answer
+from llm_sidecar.services.deadline import Deadline
+from llm_sidecar.services.routing import Route
+from llm_sidecar.services.slots import Slot
+from llm_sidecar.services.token_stream import EventSink, TokenStream
+
+_DEFAULT_RETRIES = 2
+
+
+class InferenceRun:
+    """`start` it once its acceptance has been answered; `on_end(run)` is called when its terminal is queued."""
+
+    def __init__(
+        self,
+        params: InferenceParams,
+        route: Route,
+        *,
+        slot: Slot,
+        stream: TokenStream,
+        sink: EventSink,
+        limits: Limits,
+        on_end: Callable[[InferenceRun], None],
+    ) -> None:
+        self.params = params
+        self.route = route
+        self.stream = stream
+        self.answer = Answer(params, route.model_id, limits.max_answer_bytes)
+        self.outcome: DoneEvent | ErrorEvent | None = None
+        self.task: asyncio.Task[None] | None = None
+        self._slot = slot
+        self._sink = sink
+        self._limits = limits
+        self._on_end = on_end
+        self._loop = asyncio.get_running_loop()
+        self._admitted_at = self._loop.time()
+        self._granted_at: float | None = None
+        self._first_content_at: float | None = None
+        self._attempts = 0
+        self._started = False
+        self._closed = False
+        self._interruption: SidecarError | None = None
+        self._whole = Deadline(self._whole_expired)
+        self._content = Deadline(self._content_expired)
+
+    @property
+    def inference_id(self) -> str:
+        return self.stream.inference_id
+
+    def start(self) -> None:
+        """The host knows the id now: begin."""
+        self._started = True
+        if self._closed:
+            self._announce()
+            return
+        self._whole.start(_seconds(self.params.timeout_ms, self._limits.inference_timeout_ms))
+        self.task = self._loop.create_task(self._run(), name=self.inference_id)
+
+    def cancel(self) -> Callable[[], None] | None:
+        """Stop at once: no token follows, the upstream closes. Returns what announces the end, to be called after the
+        cancel has been answered; None if it was over already."""
+        if not self._close():
+            return None
+        finish = self.answer.finish or Finish("stop", None)
+        self.outcome = self._done(finish, is_complete=False, cancelled=True)
+        return self._announce
+
+    def fail(self, error: SidecarError) -> None:
+        """End with `error`, unless it is over already."""
+        if self._close():
+            self.outcome = self._error(error)
+            self._announce()
+
+    # --- the way to the answer ---
+
+    async def _run(self) -> None:
+        try:
+            if self._slot.is_waiting:
+                self._think("queued")
+                await self._slot.granted
+            self._granted_at = self._loop.time()
+            self._think("initializing")
+            while not await self._attempt_succeeds():
+                pass
+            self._complete()
+        except SidecarError as error:
+            self.fail(error)
+        except asyncio.CancelledError:
+            self.fail(SidecarError("SHUTTING_DOWN", "The sidecar is stopping."))
+            raise
+        except Exception as error:
+            log.error("inference failed", inferenceId=self.inference_id, exception=type(error).__name__)
+            self.fail(SidecarError("INTERNAL_ERROR", f"Internal error in inference {self.inference_id}."))
+        finally:
+            self._content.stop()
+
+    async def _attempt_succeeds(self) -> bool:
+        """Make one attempt. False if it failed and another may follow, which is then due. Raises `SidecarError`."""
+        self._attempts += 1
+        try:
+            await self._attempt()
+        except SidecarError as error:
+            retries = self.params.retry.max_retries if self.params.retry else _DEFAULT_RETRIES
+            delay = retry_delay_ms(error, self._attempts, retries, self._limits, random.uniform)
+            if self.answer.has_content or delay is None or delay / 1000 >= self._whole.remaining:
+                raise
+            self._think("retrying", attempt=self._attempts + 1, retry_after_ms=delay, code=error.code)
+            self.answer = Answer(self.params, self.route.model_id, self._limits.max_answer_bytes)
+            await asyncio.sleep(delay / 1000)
+            return False
+        return True
+
+    async def _attempt(self) -> None:
+        """Raises `SidecarError`, also for the content timers, whose cancellation is turned back into an error here."""
+        self._content.start(_seconds(self.params.first_token_timeout_ms, self._limits.first_token_timeout_ms))
+        try:
+            async with self.route.provider.stream(self._request()) as batches:
+                self._think("processing")
+                async for batch in batches:
+                    self._take(batch)
+                    if self._sink.congested:
+                        await self._wait_for_host()
+        except asyncio.CancelledError:
+            interruption, self._interruption = self._interruption, None
+            if interruption is None or self._closed or self.task is None:
+                raise
+            self.task.uncancel()
+            raise interruption from None
+        finally:
+            self._content.stop()
+        if self.answer.finish is None:
+            raise SidecarError("STREAM_TRUNCATED", "The stream stopped without the provider's end marker.")
+
+    def _request(self) -> ProviderRequest:
+        p = self.params
+        return ProviderRequest(
+            endpoint=self.route.endpoint,
+            model_id=self.route.model_id,
+            messages=p.messages,
+            system_prompt=p.system_prompt,
+            temperature=p.temperature,
+            max_tokens=p.max_tokens,
+            top_p=p.top_p,
+            stop=p.stop,
+            seed=p.seed,
+            tools=p.tools,
+            tool_choice=p.tool_choice,
+            response_format=p.response_format,
+            reasoning=p.reasoning,
+            attempt=self._attempts,
+        )
+
+    def _take(self, batch: list[ProviderEvent]) -> None:
+        had_content, has_content = self.answer.has_content, False
+        for event in batch:
+            if isinstance(event, TextDelta):
+                has_content = True
+                self.answer.add_text(event.text, event.count)
+                if self.params.stream:
+                    self.stream.text(event.text, event.count)
+            elif isinstance(event, ReasoningDelta):
+                has_content = True
+                self.answer.add_reasoning(event.text)
+                if self.params.stream:
+                    self.stream.reasoning(event.text)
+            elif isinstance(event, ToolCallDelta):
+                has_content = True
+                self._take_tool_call(event)
+            elif isinstance(event, PromptProgress):
+                self._send_progress(event)
+            else:
+                self.answer.add(event)
+        if has_content and had_content:
+            self._content.push_back()
+        elif has_content:
+            self._first_content_at = self._loop.time()
+            self._content.start(_seconds(self.params.chunk_timeout_ms, self._limits.chunk_timeout_ms))
+
+    def _take_tool_call(self, delta: ToolCallDelta) -> None:
+        self.answer.add_tool_call(delta.index, delta.id, delta.name, delta.arguments)
+        if self.params.stream:
+            event = ToolCallEvent(
+                inference_id=self.inference_id,
+                window_id=self.stream.window_id,
+                index=delta.index,
+                id=delta.id,
+                name=delta.name,
+                arguments_delta=delta.arguments,
+            )
+            self.stream.event(event, len(delta.arguments))
+
+    def _send_progress(self, progress: PromptProgress) -> None:
+        event = ProgressEvent(
+            inference_id=self.inference_id,
+            window_id=self.stream.window_id,
+            current=progress.current,
+            total=progress.total,
+            message="prompt",
+        )
+        self.stream.event(event)
+
+    async def _wait_for_host(self) -> None:
+        """The host does not read: ask nothing of the provider meanwhile, and hold its slowness against nobody."""
+        self._whole.pause()
+        self._content.pause()
+        try:
+            await self._sink.room()
+        finally:
+            self._whole.resume()
+            self._content.resume()
+
+    def _think(
+        self,
+        status: ThinkingStatus,
+        attempt: int | None = None,
+        retry_after_ms: int | None = None,
+        code: str | None = None,
+    ) -> None:
+        event = ThinkingEvent(
+            inference_id=self.inference_id,
+            window_id=self.stream.window_id,
+            status=status,
+            attempt=attempt,
+            retry_after_ms=retry_after_ms,
+            code=code,
+        )
+        self.stream.event(event)
+
+    # --- the end ---
+
+    def _close(self) -> bool:
+        """Decide that it is over. True for the first who asks."""
+        if self._closed:
+            return False
+        self._closed = True
+        self._whole.stop()
+        self._content.stop()
+        self._slot.release()
+        self.stream.stop()
+        if self.task is not None and self.task is not asyncio.current_task():
+            self.task.cancel()
+        return True
+
+    def _announce(self) -> None:
+        """Send the terminal, once the inference's acceptance has been answered."""
+        if not self._started or self.outcome is None:
+            return
+        text_bytes = self.answer.meter.bytes_received
+        self.stream.end(self.outcome, text_bytes)
+        self._on_end(self)
+
+    def _complete(self) -> None:
+        assert self.answer.finish is not None
+        if not self._close():
+            return
+        done = self._done(self.answer.finish, is_complete=True, cancelled=False)
+        too_large = self._too_large(done)
+        self.outcome = done if too_large is None else self._error(too_large)
+        self._announce()
+
+    def _too_large(self, done: DoneEvent) -> SidecarError | None:
+        most = self._limits.max_message_bytes
+        if self.answer.meter.bytes_received * 6 < most - 65_536:  # no JSON escape is longer than six bytes
+            return None
+        size = len(msgspec.json.encode(done)) + 1_024
+        if size <= most:
+            return None
+        return SidecarError("MESSAGE_TOO_LARGE", f"The answer has {size} bytes; the limit is {most}. Stream it.")
+
+    def _done(self, finish: Finish, *, is_complete: bool, cancelled: bool) -> DoneEvent:
+        usage = self.answer.meter.usage(complete=is_complete, was_sent=self._attempts > 0)
+        return DoneEvent(
+            inference_id=self.inference_id,
+            window_id=self.stream.window_id,
+            total_tokens=usage.total_tokens,
+            usage=usage,
+            cost=None,
+            finish_reason=finish.reason,
+            raw_finish_reason=finish.raw,
+            cancelled=cancelled,
+            text=None if self.params.stream else self.answer.text,
+            tool_calls=self.answer.tool_calls,
+            provider_state=self.answer.provider_state,
+            provider_id=self.route.endpoint.provider_id,
+            model_id=self.answer.model_id,
+            profile_id=self.route.profile_id,
+            attempts=self._attempts,
+            timings=self._timings(),
+        )
+
+    def _error(self, error: SidecarError) -> ErrorEvent:
+        usage = self.answer.meter.usage(complete=False, was_sent=self._attempts > 0)
+        return ErrorEvent(
+            inference_id=self.inference_id,
+            window_id=self.stream.window_id,
+            error=error.message,
+            code=error.code,
+            retryable=error.retryable,
+            retry_after_ms=error.retry_after_ms,
+            details=error.details,
+            partial_text=self.answer.text[: self._limits.max_message_bytes // 8] or None,
+            usage=usage,
+            provider_id=self.route.endpoint.provider_id,
+            model_id=self.answer.model_id,
+            attempts=self._attempts,
+            timings=self._timings(),
+        )
+
+    def _timings(self) -> Timings:
+        now = self._loop.time()
+        granted = self._granted_at if self._granted_at is not None else now
+        first = self._first_content_at
+        return Timings(
+            queued_ms=_milliseconds(granted - self._admitted_at),
+            first_token_ms=None if first is None else _milliseconds(first - self._admitted_at),
+            total_ms=_milliseconds(now - self._admitted_at),
+        )
+
+    def _whole_expired(self) -> None:
+        milliseconds = self.params.timeout_ms or self._limits.inference_timeout_ms
+        self.fail(SidecarError("TIMEOUT", f"The inference took longer than {milliseconds} ms."))
+
+    def _content_expired(self) -> None:
+        if self.answer.has_content:
+            milliseconds = self.params.chunk_timeout_ms or self._limits.chunk_timeout_ms
+            self._interrupt(SidecarError("STREAM_TIMEOUT", f"No content came for {milliseconds} ms."))
+        else:
+            milliseconds = self.params.first_token_timeout_ms or self._limits.first_token_timeout_ms
+            self._interrupt(SidecarError("FIRST_TOKEN_TIMEOUT", f"No content came within {milliseconds} ms."))
+
+    def _interrupt(self, error: SidecarError) -> None:
+        if self.task is not None and not self._closed:
+            self._interruption = error
+            self.task.cancel()
+
+
+def _seconds(asked_ms: int | None, default_ms: int) -> float:
+    return (default_ms if asked_ms is None else asked_ms) / 1000
+
+
+def _milliseconds(seconds: float) -> int:
+    return round(seconds * 1000)

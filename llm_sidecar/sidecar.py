@@ -1,0 +1,275 @@
+"""The composition root: the only file that knows everyone.
+
+Law: it connects, and decides nothing but the order in which things start and stop. It stops for exactly one reason, and
+that reason is the exit code.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import enum
+import os
+import time
+from collections.abc import MutableMapping
+from typing import Any, Final
+
+from llm_sidecar import __version__, log
+from llm_sidecar.errors import SidecarError
+from llm_sidecar.messages import handshake, inference
+from llm_sidecar.messages.catalogue import METHODS, NOTIFICATIONS
+from llm_sidecar.messages.shape import Empty, NoParams
+from llm_sidecar.messages.status import ServiceStatus
+from llm_sidecar.providers.registry import ProviderRegistry
+from llm_sidecar.rpc.connection import Connection
+from llm_sidecar.rpc.context import Context, Handler, Late
+from llm_sidecar.rpc.dispatcher import Dispatcher
+from llm_sidecar.rpc.outbox import ByteSink, Outbox
+from llm_sidecar.rpc.parent import ParentWatch
+from llm_sidecar.rpc.stdio import ByteSource
+from llm_sidecar.services.inference import InferenceService
+from llm_sidecar.services.routing import EnvironmentKeys, Router
+from llm_sidecar.settings import Settings
+
+_TICK_SECONDS: Final = 1.0
+_BEFORE_INITIALIZE: Final = frozenset({"initialize", "ping", "rpc.discover", "exit", "$/cancelRequest"})
+
+
+class Exit(enum.IntEnum):
+    """Why the process ended: its exit code."""
+
+    END_OF_INPUT = 0
+    """stdin ended, or the host sent `exit`."""
+    FAILURE = 1
+    """A fault of the sidecar itself; the last lines of stderr say where."""
+    USAGE = 2
+    """The command line, an environment variable or `config.toml` is not understood."""
+    HOST_DIED = 3
+    """The host's process is gone, though somebody still holds its end of the pipe."""
+    OUTPUT_CLOSED = 4
+    """Nobody can read stdout any more."""
+    INTERRUPTED = 130
+    """SIGINT."""
+    TERMINATED = 143
+    """SIGTERM or SIGHUP."""
+
+
+class Sidecar:
+    """One sidecar on one transport. Make it inside a running event loop; `run` it once."""
+
+    def __init__(
+        self, source: ByteSource, sink: ByteSink, settings: Settings, environment: MutableMapping[str, str]
+    ) -> None:
+        self._settings = settings
+        self._limits = settings.limits
+        self._loop = asyncio.get_running_loop()
+        self._started_at = time.monotonic()
+        self._sink = sink
+        self._outbox = Outbox(sink, lambda: self._limits)
+        self._registry = ProviderRegistry(lambda: self._limits)
+        self._router = Router(self._registry, EnvironmentKeys(environment))
+        self._inferences = InferenceService(self._router, self._outbox, lambda: self._limits)
+        self._dispatcher = Dispatcher(
+            METHODS,
+            self._handlers(),
+            self._outbox,
+            lambda: self._limits,
+            admit=self._admit,
+            show_stacks=settings.dev,
+        )
+        self._connection = Connection(
+            source,
+            self._dispatcher,
+            self._outbox,
+            self._limits,
+            lambda: self.stop(Exit.END_OF_INPUT),
+            keep_last_line=settings.drain,
+        )
+        self._outbox.on_broken = lambda: self.stop(Exit.OUTPUT_CLOSED)
+        self._stopped: asyncio.Future[Exit] = self._loop.create_future()
+        self._accepting = True
+        self._may_initialize = True
+        self._parent: ParentWatch | None = None
+        self._prewarming: asyncio.Task[None] | None = None
+        self._loop_lag_ms = 0.0
+
+    def stop(self, reason: Exit) -> None:
+        """Stop for `reason`, unless another came first."""
+        if not self._stopped.done():
+            self._stopped.set_result(reason)
+
+    async def run(self, *, watch_parent: bool = False) -> Exit:
+        """Serve until something stops it; returns why, with everything settled and written as far as possible."""
+        if watch_parent:
+            self._parent = ParentWatch(lambda: self.stop(Exit.HOST_DIED))
+        self._loop.call_later(_TICK_SECONDS, self._tick, self._loop.time() + _TICK_SECONDS)
+        self._connection.start()
+        reason = await self._stopped
+        if reason is Exit.END_OF_INPUT and self._settings.drain:
+            reason = await self._drain()
+        await self._settle()
+        log.info("stopped", reason=reason.name.lower().replace("_", " "), exitCode=int(reason))
+        return reason
+
+    # --- the end ---
+
+    async def _drain(self) -> Exit:
+        """Finish what was asked, unless something else stops the process meanwhile."""
+        self._stopped = self._loop.create_future()
+        finishing = asyncio.ensure_future(self._finish_work())
+        finishing.add_done_callback(lambda _: self.stop(Exit.END_OF_INPUT))
+        reason = await self._stopped
+        finishing.cancel()
+        return reason
+
+    async def _finish_work(self) -> None:
+        await self._dispatcher.settled()
+        await self._inferences.idle()
+        await self._outbox.drained()
+
+    async def _settle(self) -> None:
+        """End what runs, tell the host as long as it listens, close everything; bounded in time."""
+        self._accepting = False
+        self._connection.close()
+        self._dispatcher.refuse_all()
+        self._inferences.end_all()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self._limits.exit_flush_ms / 1000):
+                await self._dispatcher.settled()
+                await self._outbox.drained()
+                await self._inferences.closed()
+                await self._registry.aclose()
+        if self._parent is not None:
+            self._parent.close()
+        self._sink.close()
+
+    # --- admission ---
+
+    def _admit(self, method: str) -> None:
+        if not self._accepting and method != "exit":
+            raise SidecarError("SHUTTING_DOWN", "The sidecar is stopping.")
+        if method not in _BEFORE_INITIALIZE:
+            self._may_initialize = False
+
+    def _tick(self, due: float) -> None:
+        now = self._loop.time()
+        self._loop_lag_ms = round((now - due) * 1000, 3)
+        self._loop.call_later(_TICK_SECONDS, self._tick, now + _TICK_SECONDS)
+
+    # --- handlers ---
+
+    def _handlers(self) -> dict[str, Handler]:
+        return {
+            "initialize": self._initialize,
+            "ping": lambda _context, _params: Empty(),
+            "shutdown": self._shutdown,
+            "exit": lambda _context, _params: self.stop(Exit.END_OF_INPUT),
+            "$/cancelRequest": self._cancel_request,
+            "rpc.discover": self._discover,
+            "llm:inference": self._infer,
+            "llm:cancel": self._cancel,
+            "llm:inference:attach": self._attach,
+            "llm:get-status": self._status,
+            "llm:window:closed": self._window_closed,
+        }
+
+    def _initialize(self, context: Context, params: handshake.InitializeParams) -> handshake.InitializeResult:
+        log.hide(params.vault_key)
+        if not self._may_initialize:
+            raise SidecarError("ALREADY_INITIALIZED", "`initialize` comes once, before any other work.")
+        limits = self._limits.with_changes(params.limits or {}, where="limits")
+        if params.token_batching is not None:
+            batching = params.token_batching
+            changes = {"tokenBatchDelayMs": batching.max_delay_ms, "tokenBatchTokens": batching.max_tokens}
+            limits = limits.with_changes(changes, where="tokenBatching")
+        self._may_initialize = False
+        self._limits = limits
+        self._connection.set_max_message_bytes(limits.max_message_bytes)
+        if params.process_id is not None and self._parent is not None:
+            seen = self._parent.watch(params.process_id)
+            log.info("watching the host", processId=params.process_id, visible=seen)
+        if params.prewarm:
+            context.after_reply(lambda: self._prewarm(params.prewarm or []))
+        return handshake.InitializeResult(
+            protocol_version=handshake.PROTOCOL_VERSION,
+            server=handshake.ServerInfo(name="llm-sidecar", version=__version__),
+            capabilities={"methods": list(METHODS), "notifications": list(NOTIFICATIONS)},
+            encryption=handshake.EncryptionState(available=False, source=None),
+            limits=limits.to_wire(),
+            providers=self._router.provider_ids(),
+        )
+
+    def _prewarm(self, provider_ids: list[str]) -> None:
+        self._prewarming = asyncio.ensure_future(self._router.warm(provider_ids))
+
+    async def _shutdown(self, _context: Context, params: handshake.ShutdownParams) -> Empty:
+        self._accepting = False
+        milliseconds = self._limits.shutdown_grace_ms if params.deadline_ms is None else params.deadline_ms
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(milliseconds / 1000):
+                await self._inferences.idle()
+        self._dispatcher.refuse_all()
+        self._inferences.end_all()
+        await self._inferences.closed()
+        return Empty()
+
+    def _cancel_request(self, _context: Context, params: handshake.CancelRequestParams) -> None:
+        self._dispatcher.cancel_request(params.id)
+
+    def _discover(self, _context: Context, _params: NoParams) -> dict[str, Any]:
+        from llm_sidecar.messages.openrpc import document
+
+        return document()
+
+    def _infer(self, context: Context, params: inference.InferenceParams) -> inference.InferenceAccepted:
+        run = self._inferences.admit(params)
+        context.after_reply(lambda: self._inferences.start(run))
+        return inference.InferenceAccepted(inference_id=run.inference_id)
+
+    def _cancel(self, context: Context, params: inference.CancelParams) -> inference.Success:
+        announce = self._inferences.cancel(params.inference_id)
+        if announce is not None:
+            context.after_reply(announce)
+        return inference.Success(success=announce is not None)
+
+    def _attach(self, _context: Context, params: inference.AttachParams) -> Late:
+        return Late(self._inferences.attach(params.inference_id, params.from_seq))
+
+    def _window_closed(self, context: Context, params: inference.WindowClosedParams) -> inference.WindowClosedResult:
+        announcements = self._inferences.cancel_window(params.window_id)
+        for announce in announcements:
+            context.after_reply(announce)
+        return inference.WindowClosedResult(cancelled=len(announcements), released=0, destroyed=0)
+
+    def _status(self, _context: Context, _params: NoParams) -> ServiceStatus:
+        return ServiceStatus(
+            total_sessions=0,
+            active_sessions=0,
+            active_inferences=self._inferences.slots.active,
+            queued_inferences=self._inferences.slots.waiting,
+            total_inferences=self._inferences.total_inferences,
+            total_tokens=self._inferences.total_tokens,
+            uptime_ms=int((time.monotonic() - self._started_at) * 1000),
+            rss_bytes=_resident_bytes(),
+            outbox_bytes=self._outbox.queued_bytes,
+            loop_lag_ms=self._loop_lag_ms,
+            cache={"entries": 0, "hits": 0, "misses": 0},
+            providers={name: figures.to_wire() for name, figures in self._inferences.providers.items()},
+        )
+
+
+def _resident_bytes() -> int:
+    try:
+        with open("/proc/self/statm", "rb") as file:
+            return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    except (OSError, ValueError, AttributeError):
+        return _peak_resident_bytes()
+
+
+def _peak_resident_bytes() -> int:
+    """Where the present figure is not to be had (macOS), the highest so far; 0 where not even that."""
+    try:
+        import resource
+    except ImportError:
+        return 0
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

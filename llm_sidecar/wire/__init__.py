@@ -1,0 +1,1 @@
+"""Bytes in, values out: no await, no I/O."""
