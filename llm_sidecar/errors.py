@@ -8,10 +8,12 @@ query, a header or a key.
 
 from __future__ import annotations
 
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
+
+from msgspec import Struct
 
 
-class ErrorKind(NamedTuple):
+class ErrorKind(Struct, frozen=True):
     """One row of the table of errors: the group it is documented under, and whether retrying can help."""
 
     group: str
@@ -94,7 +96,7 @@ class SidecarError(Exception):
         return f"{type(self).__name__}({self.code!r}, {self.message!r})"
 
 
-class FieldProblem(NamedTuple):
+class FieldProblem(Struct, frozen=True):
     """One refused field: where it is (`messages[2].role`) and why, without its value."""
 
     path: str

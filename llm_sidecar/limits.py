@@ -1,4 +1,4 @@
-"""Every bound and default of the program, in one frozen dataclass, each with its reason.
+"""Every bound and default of the program, in one frozen struct, each with its reason.
 
 Law: a limit lives here or nowhere. A field's name in camelCase is its name in `config.toml`, in
 `initialize.limits` and on the wire; in capitals after `LLM_SIDECAR_` it is its environment variable.
@@ -9,8 +9,10 @@ refused by name: a typo in a limit must not become "no limit".
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
 from typing import Any, Final
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from llm_sidecar.errors import FieldProblem, InvalidParams
 
@@ -18,8 +20,7 @@ KIB: Final = 1024
 MIB: Final = 1024 * KIB
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
+class Limits(Struct, frozen=True):
     # --- the wire ---
     max_message_bytes: int = 16 * MIB
     """One line, either direction. Room for a few images in base64; still parsed in well under a second."""
@@ -110,7 +111,7 @@ def camel(name: str) -> str:
     return head + "".join(part.capitalize() for part in rest)
 
 
-_NAMES: Final = tuple(field.name for field in fields(Limits))
+_NAMES: Final = Limits.__struct_fields__
 _FIELD_OF_WIRE_NAME: Final = {camel(name): name for name in _NAMES}
 
 BOUNDS: Final[dict[str, tuple[int, int]]] = {

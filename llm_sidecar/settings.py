@@ -8,52 +8,71 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping
-from pathlib import Path
+from collections.abc import Mapping, MutableMapping
 from typing import Any
 
 from msgspec import Struct
 
+from llm_sidecar import log
 from llm_sidecar.errors import FieldProblem, InvalidParams
 from llm_sidecar.limits import Limits, limits_from_environment
+from llm_sidecar.providers.brands import BRANDS, EnvironmentKeys
 
 
 class Settings(Struct, frozen=True):
     """One start's settings. `drain`: at the end of stdin, finish what was asked. `dev`: stacks in error details."""
 
-    data_dir: Path
+    data_dir: str
     limits: Limits
     drain: bool = False
     dev: bool = False
     force_threads: bool = False
 
 
-def data_dir(option: str | None, environment: Mapping[str, str]) -> Path:
+def take_keys(environment: MutableMapping[str, str]) -> EnvironmentKeys:
+    """The providers' keys and addresses in `environment`. Every `*_API_KEY` is removed from it, so that no child
+    inherits one, and hidden from every log line."""
+    base_urls: dict[str, str] = {}
+    keys: dict[str, str] = {}
+    for brand in BRANDS.values():
+        base_url = environment.get(f"{brand.variable_prefix}_BASE_URL", "").strip()
+        if base_url:
+            base_urls[brand.id] = base_url
+        key = environment.get(f"{brand.variable_prefix}_API_KEY", "").strip()
+        if key:
+            keys[brand.id] = key
+    for name in [name for name in environment if name.upper().endswith("_API_KEY")]:
+        log.hide(environment.pop(name).strip())
+    return EnvironmentKeys(base_urls, keys)
+
+
+def data_dir(option: str | None, environment: Mapping[str, str]) -> str:
     """`--data-dir`, else `LLM_SIDECAR_HOME`, else the platform's folder for an application's data."""
-    if option:
-        return Path(option)
-    if environment.get("LLM_SIDECAR_HOME"):
-        return Path(environment["LLM_SIDECAR_HOME"])
+    chosen = option or environment.get("LLM_SIDECAR_HOME")
+    if chosen:
+        return chosen
     if sys.platform == "win32":
-        return Path(environment.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local") / "llm-sidecar"
-    if sys.platform == "darwin":
-        return Path.home() / "Library" / "Application Support" / "llm-sidecar"
-    return Path(environment.get("XDG_DATA_HOME") or Path.home() / ".local" / "share") / "llm-sidecar"
+        parent = environment.get("LOCALAPPDATA") or os.path.expanduser("~/AppData/Local")
+    elif sys.platform == "darwin":
+        parent = os.path.expanduser("~/Library/Application Support")
+    else:
+        parent = environment.get("XDG_DATA_HOME") or os.path.expanduser("~/.local/share")
+    return os.path.join(parent, "llm-sidecar")
 
 
-def load_limits(folder: Path, environment: Mapping[str, str]) -> Limits:
+def load_limits(folder: str, environment: Mapping[str, str]) -> Limits:
     """The limits of `[limits]` in `config.toml`, then of the environment. Raises `InvalidParams`."""
-    limits = Limits().with_changes(_limits_of_file(folder / "config.toml"), where="config.toml limits")
+    limits = Limits().with_changes(_limits_of_file(os.path.join(folder, "config.toml")), where="config.toml limits")
     return limits_from_environment(limits, environment)
 
 
-def _limits_of_file(path: Path) -> Mapping[str, Any]:
+def _limits_of_file(path: str) -> Mapping[str, Any]:
     if not os.path.exists(path):
         return {}
     import tomllib
 
     try:
-        with path.open("rb") as file:
+        with open(path, "rb") as file:
             table = tomllib.load(file).get("limits", {})
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
         raise InvalidParams([FieldProblem("config.toml", f"cannot be read ({type(error).__name__})")]) from None

@@ -9,27 +9,26 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import enum
-import os
 import time
 from collections.abc import MutableMapping
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from llm_sidecar import __version__, log
 from llm_sidecar.errors import SidecarError
-from llm_sidecar.messages import handshake, inference
+from llm_sidecar.messages import handshake
 from llm_sidecar.messages.catalogue import METHODS, NOTIFICATIONS
 from llm_sidecar.messages.shape import Empty, NoParams
-from llm_sidecar.messages.status import ServiceStatus
-from llm_sidecar.providers.registry import ProviderRegistry
+from llm_sidecar.providers.brands import BRANDS
 from llm_sidecar.rpc.connection import Connection
-from llm_sidecar.rpc.context import Context, Handler, Late
+from llm_sidecar.rpc.context import Context, Handler
 from llm_sidecar.rpc.dispatcher import Dispatcher
 from llm_sidecar.rpc.outbox import ByteSink, Outbox
 from llm_sidecar.rpc.parent import ParentWatch
 from llm_sidecar.rpc.stdio import ByteSource
-from llm_sidecar.services.inference import InferenceService
-from llm_sidecar.services.routing import EnvironmentKeys, Router
-from llm_sidecar.settings import Settings
+from llm_sidecar.settings import Settings, take_keys
+
+if TYPE_CHECKING:
+    from llm_sidecar.methods import Methods
 
 _TICK_SECONDS: Final = 1.0
 _BEFORE_INITIALIZE: Final = frozenset({"initialize", "ping", "rpc.discover", "exit", "$/cancelRequest"})
@@ -65,10 +64,9 @@ class Sidecar:
         self._loop = asyncio.get_running_loop()
         self._started_at = time.monotonic()
         self._sink = sink
+        self._keys = take_keys(environment)
         self._outbox = Outbox(sink, lambda: self._limits)
-        self._registry = ProviderRegistry(lambda: self._limits)
-        self._router = Router(self._registry, EnvironmentKeys(environment))
-        self._inferences = InferenceService(self._router, self._outbox, lambda: self._limits)
+        self._loaded_methods: Methods | None = None
         self._dispatcher = Dispatcher(
             METHODS,
             self._handlers(),
@@ -124,7 +122,7 @@ class Sidecar:
 
     async def _finish_work(self) -> None:
         await self._dispatcher.settled()
-        await self._inferences.idle()
+        await self._methods.inferences.idle()
         await self._outbox.drained()
 
     async def _settle(self) -> None:
@@ -132,13 +130,14 @@ class Sidecar:
         self._accepting = False
         self._connection.close()
         self._dispatcher.refuse_all()
-        self._inferences.end_all()
+        if self._loaded_methods is not None:
+            self._loaded_methods.inferences.end_all()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(self._limits.exit_flush_ms / 1000):
                 await self._dispatcher.settled()
                 await self._outbox.drained()
-                await self._inferences.closed()
-                await self._registry.aclose()
+                if self._loaded_methods is not None:
+                    await self._loaded_methods.aclose()
         if self._parent is not None:
             self._parent.close()
         self._sink.close()
@@ -158,20 +157,32 @@ class Sidecar:
 
     # --- handlers ---
 
+    @property
+    def _methods(self) -> Methods:
+        if self._loaded_methods is None:
+            from llm_sidecar.methods import Methods
+
+            self._loaded_methods = Methods(
+                self._outbox, lambda: self._limits, self._keys, self._started_at, lambda: self._loop_lag_ms
+            )
+        return self._loaded_methods
+
     def _handlers(self) -> dict[str, Handler]:
-        return {
+        lifecycle: dict[str, Handler] = {
             "initialize": self._initialize,
             "ping": lambda _context, _params: Empty(),
             "shutdown": self._shutdown,
             "exit": lambda _context, _params: self.stop(Exit.END_OF_INPUT),
             "$/cancelRequest": self._cancel_request,
             "rpc.discover": self._discover,
-            "llm:inference": self._infer,
-            "llm:cancel": self._cancel,
-            "llm:inference:attach": self._attach,
-            "llm:get-status": self._status,
-            "llm:window:closed": self._window_closed,
         }
+        return {name: lifecycle.get(name) or self._loaded_on_use(name) for name in METHODS}
+
+    def _loaded_on_use(self, name: str) -> Handler:
+        def handler(context: Context, params: Any) -> Any:
+            return self._methods.handlers[name](context, params)
+
+        return handler
 
     def _initialize(self, context: Context, params: handshake.InitializeParams) -> handshake.InitializeResult:
         log.hide(params.vault_key)
@@ -188,29 +199,32 @@ class Sidecar:
         if params.process_id is not None and self._parent is not None:
             seen = self._parent.watch(params.process_id)
             log.info("watching the host", processId=params.process_id, visible=seen)
-        if params.prewarm:
-            context.after_reply(lambda: self._prewarm(params.prewarm or []))
+        context.after_reply(lambda: self._loop.call_soon(self._prewarm, params.prewarm or []))
         return handshake.InitializeResult(
             protocol_version=handshake.PROTOCOL_VERSION,
             server=handshake.ServerInfo(name="llm-sidecar", version=__version__),
             capabilities={"methods": list(METHODS), "notifications": list(NOTIFICATIONS)},
             encryption=handshake.EncryptionState(available=False, source=None),
             limits=limits.to_wire(),
-            providers=self._router.provider_ids(),
+            providers=list(BRANDS),
         )
 
     def _prewarm(self, provider_ids: list[str]) -> None:
-        self._prewarming = asyncio.ensure_future(self._router.warm(provider_ids))
+        """Load what the first request needs while the host reads our answer."""
+        self._outbox.flush()
+        methods = self._methods
+        if provider_ids:
+            self._prewarming = asyncio.ensure_future(methods.warm(provider_ids))
 
     async def _shutdown(self, _context: Context, params: handshake.ShutdownParams) -> Empty:
         self._accepting = False
         milliseconds = self._limits.shutdown_grace_ms if params.deadline_ms is None else params.deadline_ms
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(milliseconds / 1000):
-                await self._inferences.idle()
+                await self._methods.inferences.idle()
         self._dispatcher.refuse_all()
-        self._inferences.end_all()
-        await self._inferences.closed()
+        self._methods.inferences.end_all()
+        await self._methods.inferences.closed()
         return Empty()
 
     def _cancel_request(self, _context: Context, params: handshake.CancelRequestParams) -> None:
@@ -220,56 +234,3 @@ class Sidecar:
         from llm_sidecar.messages.openrpc import document
 
         return document()
-
-    def _infer(self, context: Context, params: inference.InferenceParams) -> inference.InferenceAccepted:
-        run = self._inferences.admit(params)
-        context.after_reply(lambda: self._inferences.start(run))
-        return inference.InferenceAccepted(inference_id=run.inference_id)
-
-    def _cancel(self, context: Context, params: inference.CancelParams) -> inference.Success:
-        announce = self._inferences.cancel(params.inference_id)
-        if announce is not None:
-            context.after_reply(announce)
-        return inference.Success(success=announce is not None)
-
-    def _attach(self, _context: Context, params: inference.AttachParams) -> Late:
-        return Late(self._inferences.attach(params.inference_id, params.from_seq))
-
-    def _window_closed(self, context: Context, params: inference.WindowClosedParams) -> inference.WindowClosedResult:
-        announcements = self._inferences.cancel_window(params.window_id)
-        for announce in announcements:
-            context.after_reply(announce)
-        return inference.WindowClosedResult(cancelled=len(announcements), released=0, destroyed=0)
-
-    def _status(self, _context: Context, _params: NoParams) -> ServiceStatus:
-        return ServiceStatus(
-            total_sessions=0,
-            active_sessions=0,
-            active_inferences=self._inferences.slots.active,
-            queued_inferences=self._inferences.slots.waiting,
-            total_inferences=self._inferences.total_inferences,
-            total_tokens=self._inferences.total_tokens,
-            uptime_ms=int((time.monotonic() - self._started_at) * 1000),
-            rss_bytes=_resident_bytes(),
-            outbox_bytes=self._outbox.queued_bytes,
-            loop_lag_ms=self._loop_lag_ms,
-            cache={"entries": 0, "hits": 0, "misses": 0},
-            providers={name: figures.to_wire() for name, figures in self._inferences.providers.items()},
-        )
-
-
-def _resident_bytes() -> int:
-    try:
-        with open("/proc/self/statm", "rb") as file:
-            return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
-    except (OSError, ValueError, AttributeError):
-        return _peak_resident_bytes()
-
-
-def _peak_resident_bytes() -> int:
-    """Where the present figure is not to be had (macOS), the highest so far; 0 where not even that."""
-    try:
-        import resource
-    except ImportError:
-        return 0
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

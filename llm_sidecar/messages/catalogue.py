@@ -6,12 +6,14 @@ this, and `protocol/` is generated from it. A name, a shape or a sentence is wri
 
 from __future__ import annotations
 
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
+
+from msgspec import Struct
 
 from llm_sidecar.messages import events, handshake, inference, shape, status
 
 
-class Method(NamedTuple):
+class Method(Struct, frozen=True):
     """A request a host can make (or, with `is_notification`, a notification it can send)."""
 
     name: str
@@ -23,7 +25,7 @@ class Method(NamedTuple):
     is_notification: bool = False
 
 
-class Notification(NamedTuple):
+class Notification(Struct, frozen=True):
     """A notification the sidecar sends."""
 
     name: str

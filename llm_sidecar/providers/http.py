@@ -14,7 +14,7 @@ import errno
 import io
 import re
 import ssl
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from llm_sidecar import __version__
@@ -44,7 +44,7 @@ _SENTENCES: Final = {
 
 
 class HttpResponse:
-    """An answer whose headers have come. Whoever got it must `close` it (or `finish` it)."""
+    """An answer whose headers have come. Whoever got it must `close` it."""
 
     def __init__(self, response: aiohttp.ClientResponse, where: str, patience_seconds: float) -> None:
         self.status = response.status
@@ -52,6 +52,7 @@ class HttpResponse:
         self._response = response
         self._where = where
         self._patience_seconds = patience_seconds
+        self._is_finished = False
         self._watch_connection()
 
     @property
@@ -90,29 +91,35 @@ class HttpResponse:
             pass
         return bytes(body[:max_bytes])
 
+    def finish(self) -> None:
+        """The answer is complete: `close` leaves its last bytes a moment to come, so that the connection is reused."""
+        self._is_finished = True
+
     def close(self) -> None:
         """Close the socket at once, unless the body was read to its end (then the connection is already pooled)."""
-        self._response.close()
-
-    def finish(self) -> None:
-        """The answer is complete: pool the connection when its last bytes have come, close it if they do not."""
-        if not self._response.closed:
+        if self._is_finished and not self._response.closed:
             asyncio.get_running_loop().call_later(_LINGER_SECONDS, self._response.close)
+        else:
+            self._response.close()
 
     def _watch_connection(self) -> None:
-        """Wake a reader when the framing of the body breaks: aiohttp 3.14 closes the connection and tells nobody."""
-        connection = self._response.connection
-        lost = connection.protocol.closed if connection is not None and connection.protocol is not None else None
-        if lost is not None:
-            lost.remove_done_callback(_take_note)
-            lost.add_done_callback(_take_note)
-            lost.add_done_callback(self._on_connection_lost)
-            self._response.content.on_eof(lambda: lost.remove_done_callback(self._on_connection_lost) and None)
+        """Wake the reader when the framing of the body breaks: aiohttp 3.14 then closes the socket and says nothing."""
+        connection, content = self._response.connection, self._response.content
+        if connection is None or connection.protocol is None or connection.protocol.closed is None:
+            return
+        lost = connection.protocol.closed
 
-    def _on_connection_lost(self, _lost: asyncio.Future[None]) -> None:
-        content = self._response.content
-        if not content.is_eof() and content.exception() is None:
-            content.set_exception(_protocol_error(f"{self._where} broke the framing of HTTP."))
+        def on_lost(_: asyncio.Future[None]) -> None:
+            if not content.is_eof() and content.exception() is None:
+                content.set_exception(_protocol_error(f"{self._where} broke the framing of HTTP."))
+
+        def on_eof() -> None:
+            lost.remove_done_callback(on_lost)
+
+        lost.remove_done_callback(_retrieve)
+        lost.add_done_callback(_retrieve)
+        lost.add_done_callback(on_lost)
+        content.on_eof(on_eof)
 
 
 class _Library(NamedTuple):
@@ -125,8 +132,8 @@ class _Library(NamedTuple):
 class HttpClient:
     """A pool of connections, kept alive per origin. Use it from one event loop."""
 
-    def __init__(self, limits: Limits) -> None:
-        self._connect_seconds = limits.connect_timeout_ms / 1000
+    def __init__(self, limits: Callable[[], Limits]) -> None:
+        self._limits = limits
         self._loading = asyncio.Lock()
         self._library: _Library | None = None
         self._session: aiohttp.ClientSession | None = None
@@ -149,9 +156,11 @@ class HttpClient:
         Raises `NETWORK_ERROR`, or `PROVIDER_PROTOCOL_ERROR` for what is not HTTP, a redirect or a compressed body.
         """
         session = self._session or await self._open_session()
+        from aiohttp import ClientTimeout
         from yarl import URL
 
         where = host_and_port(url)
+        connect_seconds = self._limits().connect_timeout_ms / 1000
         try:
             raw = await session.request(
                 method,
@@ -159,10 +168,11 @@ class HttpClient:
                 headers=headers,
                 data=None if body is None else io.BytesIO(body),
                 allow_redirects=False,
+                timeout=ClientTimeout(total=None, connect=connect_seconds),
             )
         except Exception as error:
             raise _translate(error, where) from error
-        response = HttpResponse(raw, where, self._connect_seconds)
+        response = HttpResponse(raw, where, connect_seconds)
         problem = _unacceptable(response, where)
         if problem is not None:
             response.close()
@@ -182,7 +192,6 @@ class HttpClient:
                     ssl=self._library.tls,
                     resolver=aiohttp.ThreadedResolver(),
                 ),
-                timeout=aiohttp.ClientTimeout(total=None, connect=self._connect_seconds),
                 headers={"User-Agent": f"llm-sidecar/{__version__}", "Accept-Encoding": "identity"},
                 response_class=self._library.response_class,
                 cookie_jar=aiohttp.DummyCookieJar(),
@@ -211,8 +220,8 @@ def _load() -> _Library:
     return _Library(AbortingResponse, tls)
 
 
-def _take_note(lost: asyncio.Future[None]) -> None:
-    """Else asyncio logs the reset of an idle connection as an exception that was never retrieved."""
+def _retrieve(lost: asyncio.Future[None]) -> None:
+    """Else asyncio reports the reset of an idle connection as an exception that nobody retrieved."""
     if not lost.cancelled():
         lost.exception()
 

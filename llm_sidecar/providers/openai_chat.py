@@ -6,7 +6,7 @@ is in `openai_request` (out), `openai_stream` (in) and `openai_errors`; bytes on
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Final
 
@@ -30,7 +30,7 @@ _WHOLE: Final = "application/json"
 class OpenAIChatProvider:
     """`Provider` for the chat completions format. Use it from one event loop."""
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: Callable[[], Limits]) -> None:
         self._limits = limits
         self._http = HttpClient(limits)
         self._first_models: dict[str, str] = {}
@@ -42,18 +42,19 @@ class OpenAIChatProvider:
         model_id = request.model_id or await self._first_model(endpoint)
         try:
             async with self._exchange("POST", endpoint, "/chat/completions", chat_body(request, model_id)) as response:
-                if response.content_type not in _STREAMS and response.content_type != _WHOLE:
-                    raise ProviderError("PROVIDER_PROTOCOL_ERROR", "The provider's answer is not a stream of events.")
-                yield _Answer(response, endpoint, self._limits.max_provider_event_bytes)
+                yield _Answer(response, endpoint, self._limits().max_provider_event_bytes)
         except ProviderError as error:
             if error.code == "INVALID_MODEL":
                 self._first_models.pop(endpoint.base_url, None)
             raise
 
     async def list_models(self, endpoint: Endpoint) -> list[ModelDescription]:
-        """The models offered at `endpoint`, in the server's order. The deadline is the caller's. Raises `ProviderError`."""
+        """The models offered at `endpoint`, in the server's order; how long that may take is the caller's business.
+
+        Raises `ProviderError`.
+        """
         async with self._exchange("GET", endpoint, "/models") as response:
-            body = await response.read_all(self._limits.max_provider_event_bytes)
+            body = await response.read_all(self._limits().max_provider_event_bytes)
         try:
             models = decode_models(body).data
         except UNREADABLE as error:
@@ -86,7 +87,7 @@ class OpenAIChatProvider:
         response = await self._http.send(method, url, _headers(endpoint), body)
         try:
             if response.status >= 400:
-                beginning = await response.read_prefix(self._limits.max_error_body_bytes)
+                beginning = await response.read_prefix(self._limits().max_error_body_bytes)
                 raise error_from_response(response.status, response.headers, beginning, secret=endpoint.api_key)
             yield response
         finally:
@@ -94,9 +95,12 @@ class OpenAIChatProvider:
 
 
 class _Answer:
-    """The batches of one answer, as they arrive."""
+    """The batches of one answer, as they arrive. Raises `PROVIDER_PROTOCOL_ERROR` for a body that can be none."""
 
     def __init__(self, response: HttpResponse, endpoint: Endpoint, max_event_bytes: int) -> None:
+        self._is_whole = response.content_type == _WHOLE
+        if not self._is_whole and response.content_type not in _STREAMS:
+            raise ProviderError("PROVIDER_PROTOCOL_ERROR", "The provider's answer is not a stream of events.")
         self._response = response
         self._decoder = ChatDecoder(endpoint.provider_id, max_event_bytes, endpoint.api_key)
         self._max_event_bytes = max_event_bytes
@@ -116,7 +120,7 @@ class _Answer:
         raise StopAsyncIteration
 
     async def _next_batch(self) -> list[ProviderEvent]:
-        if self._response.content_type == _WHOLE:
+        if self._is_whole:
             return self._decoder.feed_completion(await self._response.read_all(self._max_event_bytes))
         data = await self._response.read()
         return self._decoder.feed(data) if data else self._decoder.end()

@@ -2,7 +2,7 @@
 
 Law: the message is a sentence of ours. Of what the provider wrote, only an error code or type of a harmless shape is
 passed on; its free text is looked at to classify the error and never forwarded, since servers echo keys and prompts.
-The order of the rules is the order of the checks in `_classify`; the first that fits decides.
+The first rule of `_classify` that fits decides.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ def error_from_response(
 
 
 def error_from_event(body: bytes, *, secret: str | None = None) -> ProviderError:
-    """The error that an event inside a stream (or an answer with HTTP 200) reports; its `code` may be an HTTP status."""
+    """The error that an event in a stream (or a whole answer with HTTP 200) reports; its `code` may be a status."""
     fields = _fields(body)
     code = fields.get("code")
     status = code if isinstance(code, int) and 400 <= code < 600 else None
@@ -92,21 +92,21 @@ def _error(status: int | None, fields: dict[str, Any], retry_after_ms: int | Non
 
 
 def _classify(status: int | None, names: set[str], text: str) -> str:
-    if names & _QUOTA or status == 402:
-        return "INSUFFICIENT_QUOTA"
-    if names & _CONTEXT or (status in (None, 400, 413, 422) and any(part in text for part in _CONTEXT_TEXTS)):
-        return "CONTEXT_LENGTH_EXCEEDED"
-    if names & _MODEL or (status == 404 and "model" in text) or any(part in text for part in _MODEL_TEXTS):
-        return "INVALID_MODEL"
-    if status in (401, 403) or (status is None and names & _AUTH):
-        return "AUTH_ERROR"
-    if status == 429 or (status is None and names & _RATE):
-        return "RATE_LIMIT"
-    if status in (503, 529) or (status is None and names & _OVERLOADED):
-        return "PROVIDER_OVERLOADED"
-    if (status is not None and status < 500 and status != 408) or (status is None and names & _REQUEST):
-        return "INVALID_REQUEST"
-    return "SERVER_ERROR"
+    said_in_stream = status is None
+    may_be_context = status in (None, 400, 413, 422)
+    rules: tuple[tuple[str, object], ...] = (
+        ("INSUFFICIENT_QUOTA", names & _QUOTA or status == 402),
+        ("CONTEXT_LENGTH_EXCEEDED", names & _CONTEXT or (may_be_context and any(t in text for t in _CONTEXT_TEXTS))),
+        ("INVALID_MODEL", names & _MODEL or any(t in text for t in _MODEL_TEXTS)),
+        ("INVALID_MODEL", status == 404 and "model" in text),
+        ("AUTH_ERROR", status in (401, 403) or (said_in_stream and names & _AUTH)),
+        ("RATE_LIMIT", status == 429 or (said_in_stream and names & _RATE)),
+        ("PROVIDER_OVERLOADED", status in (503, 529) or (said_in_stream and names & _OVERLOADED)),
+        ("INVALID_REQUEST", said_in_stream and names & _REQUEST),
+        ("INVALID_REQUEST", status is not None and status < 500 and status != 408),
+        ("SERVER_ERROR", True),
+    )
+    return next(kind for kind, fits in rules if fits)
 
 
 def _fields(body: bytes) -> dict[str, Any]:

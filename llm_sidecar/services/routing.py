@@ -1,19 +1,17 @@
 """Which provider answers, where, with which key and model.
 
-Law: a profile, else the provider named, else the active profile; nothing is guessed beyond that. Keys from the
-environment are taken out of it at the start (children must not inherit them) and are hidden from every log line.
+Law: a profile, else the provider named, else the active profile; nothing is guessed beyond that.
 """
 
 from __future__ import annotations
 
-from collections.abc import MutableMapping
 from typing import NamedTuple
 
-from llm_sidecar import log
 from llm_sidecar.errors import SidecarError
 from llm_sidecar.messages.inference import InferenceParams
 from llm_sidecar.providers.base import Endpoint, Provider
-from llm_sidecar.providers.registry import BRANDS, Brand, ProviderRegistry
+from llm_sidecar.providers.brands import BRANDS, Brand, EnvironmentKeys
+from llm_sidecar.providers.registry import ProviderRegistry
 
 
 class Route(NamedTuple):
@@ -25,49 +23,12 @@ class Route(NamedTuple):
     profile_id: str | None
 
 
-class EnvironmentKeys:
-    """`<PROVIDER>_API_KEY` and `<PROVIDER>_BASE_URL`, read once. Keys are removed from `environment`."""
-
-    def __init__(self, environment: MutableMapping[str, str]) -> None:
-        self._base_urls: dict[str, str] = {}
-        self._keys: dict[str, str] = {}
-        for brand in BRANDS.values():
-            base_url = environment.get(f"{brand.variable_prefix}_BASE_URL", "").strip()
-            if base_url:
-                self._base_urls[brand.id] = base_url
-            key = environment.get(f"{brand.variable_prefix}_API_KEY", "").strip()
-            if key:
-                self._keys[brand.id] = key
-        for name in [name for name in environment if name.upper().endswith("_API_KEY")]:
-            log.hide(environment.pop(name).strip())
-
-    def base_url(self, brand: Brand) -> str | None:
-        """Where the user says this provider is."""
-        return self._base_urls.get(brand.id)
-
-    def key(self, brand: Brand) -> str | None:
-        """The key the user gave for this provider."""
-        return self._keys.get(brand.id)
-
-
 class Router:
     """Resolves requests to routes."""
 
     def __init__(self, registry: ProviderRegistry, keys: EnvironmentKeys) -> None:
         self._registry = registry
         self._keys = keys
-
-    def provider_ids(self) -> list[str]:
-        """Every providerId that can be named."""
-        return list(BRANDS)
-
-    def usable_provider_ids(self) -> list[str]:
-        """Those with all they need: an endpoint, and a key where one is needed."""
-        return [
-            brand.id
-            for brand in BRANDS.values()
-            if (brand.base_url or self._keys.base_url(brand)) and (not brand.needs_key or self._keys.key(brand))
-        ]
 
     async def warm(self, provider_ids: list[str]) -> None:
         """Load the code of these providers. Unknown ids are ignored."""

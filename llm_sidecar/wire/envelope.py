@@ -7,7 +7,7 @@ numbers, nesting bounded by the decoder. Params stay plain values here; their ty
 
 from __future__ import annotations
 
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import msgspec
 
@@ -19,7 +19,7 @@ _decode: Final = msgspec.json.Decoder().decode
 _encode: Final = msgspec.json.Encoder().encode
 
 
-class Request(NamedTuple):
+class Request(msgspec.Struct, frozen=True):
     """A request: the peer waits for one response with `id`. `params` is a dict, a list, or None where absent."""
 
     id: RequestId
@@ -27,14 +27,14 @@ class Request(NamedTuple):
     params: dict[str, Any] | list[Any] | None
 
 
-class Notification(NamedTuple):
+class Notification(msgspec.Struct, frozen=True):
     """A request without an id: never answered."""
 
     method: str
     params: dict[str, Any] | list[Any] | None
 
 
-class Response(NamedTuple):
+class Response(msgspec.Struct, frozen=True):
     """An answer of the peer to a request of ours. Never answered."""
 
     id: RequestId
@@ -42,14 +42,14 @@ class Response(NamedTuple):
     error: Any
 
 
-class Invalid(NamedTuple):
+class Invalid(msgspec.Struct, frozen=True):
     """Not a request: to be answered with `error`, under `id` (None where none could be read)."""
 
     id: RequestId
     error: SidecarError
 
 
-class Batch(NamedTuple):
+class Batch(msgspec.Struct, frozen=True):
     """Several messages in one line, to be answered together."""
 
     items: list[Request | Notification | Response | Invalid]
