@@ -42,15 +42,21 @@ def serve(arguments: list[str], descriptors: ProtocolDescriptors) -> NoReturn:
         sys.stderr.write(f"llm-sidecar: {error}\n")
         _end(Exit.USAGE)
     log.capture_foreign_logs()
+    asyncio.run(_serve(settings, descriptors))
+    _end(Exit.FAILURE)
+
+
+async def _serve(settings: Settings, descriptors: ProtocolDescriptors) -> NoReturn:
     try:
-        reason = asyncio.run(_serve(settings, descriptors))
+        reason = await _run(settings, descriptors)
     except Exception as error:
         log.error("failed", exception=type(error).__name__)
         reason = Exit.FAILURE
+    # Not by way of `asyncio.run`: it would wait for threads, and one may hang in a name look-up.
     _end(reason)
 
 
-async def _serve(settings: Settings, descriptors: ProtocolDescriptors) -> Exit:
+async def _run(settings: Settings, descriptors: ProtocolDescriptors) -> Exit:
     source = open_source(descriptors.stdin, force_thread=settings.force_threads, leave_on_hangup=not settings.drain)
     sink = open_sink(descriptors.stdout, force_thread=settings.force_threads)
     sidecar = Sidecar(source, sink, settings, os.environ)

@@ -73,9 +73,12 @@ def _host(parts: SplitResult) -> str:
     host = parts.hostname or ""
     if parts.netloc.startswith("["):
         try:
-            return str(ipaddress.IPv6Address(host))
+            address = ipaddress.IPv6Address(host)
         except ValueError:
             raise _refused("the address in brackets is not IPv6") from None
+        if address.scope_id is not None:
+            raise _refused("the address in brackets must not name an interface")
+        return str(address)
     if not _DNS_NAME.fullmatch(host):
         raise _refused("the host name is not valid")
     return host

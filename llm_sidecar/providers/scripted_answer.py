@@ -69,7 +69,7 @@ def tokenize(text: str) -> list[str]:
 def filler(count: int, seed: int) -> list[str]:
     """`count` tokens of meaningless words in sentences and paragraphs, chosen by `seed`."""
     period: list[str] = []
-    for place in range(_FILLER_PERIOD):
+    for place in range(min(count, _FILLER_PERIOD)):
         seed = (seed * 6364136223846793005 + 1442695040888963407) % 2**64
         word = _WORDS[(seed >> 33) % len(_WORDS)]
         match place % 12:

@@ -77,15 +77,15 @@ def _or(directed: float | None, usual: float) -> float:
 
 
 def _parts(request: ProviderRequest, directives: Directives, model: DemoModel, prompt: str) -> list[Part]:
-    seed = next(s for s in (directives.seed, request.seed, fingerprint(request)) if s is not None)
+    mark = fingerprint(request)
+    seed = next(seed for seed in (directives.seed, request.seed, mark) if seed is not None)
     calls = _calls(request, directives)
     parts: list[Part] = [
         Thought(_thoughts(request, directives, model, seed)),
         Speech(_speech(request, directives, prompt, seed, has_calls=bool(calls))),
     ]
     for index, call in enumerate(calls):
-        call_id = f"call_{fingerprint(request):08x}_{index}"
-        parts.append(Call(tokenize(call.arguments) or [""], index, call_id, call.name))
+        parts.append(Call(tokenize(call.arguments) or [""], index, f"call_{mark:08x}_{index}", call.name))
     return [part for part in parts if part.tokens]
 
 

@@ -151,15 +151,15 @@ class _Sampler:
         return text if longest is None else text[: math.floor(max(0, longest))]
 
 
-def _type_of(schema: dict[str, Any]) -> Any:
+def _type_of(schema: dict[str, Any]) -> str | None:
     declared = schema.get("type")
-    if isinstance(declared, list):
-        return declared[0] if declared else None
-    if declared is None:
-        if "properties" in schema or "required" in schema:
-            return "object"
-        return "array" if "items" in schema else None
-    return declared
+    if isinstance(declared, list) and declared:
+        declared = declared[0]
+    if declared is None and ("properties" in schema or "required" in schema):
+        return "object"
+    if declared is None and "items" in schema:
+        return "array"
+    return declared if isinstance(declared, str) else None
 
 
 def _merged(schema: dict[str, Any], other: Any) -> dict[str, Any]:
@@ -191,6 +191,6 @@ def _number(schema: dict[str, Any], *, whole: bool) -> float:
     if outside and not whole and math.isfinite(low + high):
         value = (low + high) / 2
     step = _bound(schema, "multipleOf")
-    if step is not None and step > 0:
+    if step is not None and step > 0 and abs(value) / step <= _EXACT:
         value = (math.ceil(value / step) if value >= 0 else math.floor(value / step)) * step
     return value

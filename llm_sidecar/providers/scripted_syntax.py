@@ -79,7 +79,7 @@ def _read_item(text: str, position: int) -> tuple[Item, int]:
     """The item at `position`, and where the next one begins."""
     found = _ITEM.match(text, position)
     if found is None:
-        raise Malformed("is no directive; a block ends with ]]", text[position : position + 10])
+        raise Malformed("is no directive; a block ends with ]]", text[position : position + 10].partition(_CLOSE)[0])
     name, equals, word = found.groups("")
     position = end = found.end()
     if equals and text.startswith(("{", '"'), position):

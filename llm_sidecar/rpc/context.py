@@ -26,9 +26,9 @@ class Context:
     __slots__ = ("_after_reply",)
 
     def __init__(self) -> None:
-        self._after_reply: list[Callable[[], None]] = []
+        self._after_reply: list[Callable[[], object]] = []
 
-    def after_reply(self, action: Callable[[], None]) -> None:
+    def after_reply(self, action: Callable[[], object]) -> None:
         """Run `action` right after the response has taken its place in the queue: what it sends follows the response.
         It does not run if the request fails."""
         self._after_reply.append(action)

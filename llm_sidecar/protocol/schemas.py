@@ -1,0 +1,96 @@
+"""The JSON Schemas of all that travels, as msgspec derives them from the structs, and how they read in words.
+
+Law: a schema accepts what the sidecar accepts and describes what it sends; nothing is added to what the structs say.
+"""
+
+from __future__ import annotations
+
+import inspect
+from functools import cache
+from typing import Any, Final, NamedTuple
+
+import msgspec
+from msgspec.json import schema_components
+
+from llm_sidecar.messages.catalogue import METHODS, NOTIFICATIONS
+from llm_sidecar.wire.error_codes import ErrorObject
+
+Schema = dict[str, Any]
+
+DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
+
+
+class Schemas(NamedTuple):
+    """The schema that stands for each type the catalogue names (mostly a `$ref`), and what those refer to, by name."""
+
+    of: dict[type[Any], Schema]
+    components: dict[str, Schema]
+
+
+def wire_types() -> list[type[Any]]:
+    """Every type the catalogue names, and the `error` of a response; once each, in its order."""
+    named: list[type[Any]] = [ErrorObject]
+    for method in METHODS.values():
+        named += [method.params, method.result]
+    named += [notification.params for notification in NOTIFICATIONS.values()]
+    return list(dict.fromkeys(named))
+
+
+@cache
+def schemas(ref_template: str) -> Schemas:
+    """All schemas, with references such as `#/components/schemas/{name}`."""
+    types = wire_types()
+    references, components = schema_components(types, ref_template=ref_template)
+    return Schemas(dict(zip(types, references, strict=True)), _tidy(components))
+
+
+@cache
+def standalone_schemas() -> dict[str, Schema]:
+    """For each struct the catalogue names, its name and a schema that needs nothing beside it."""
+    structs = [shape for shape in wire_types() if issubclass(shape, msgspec.Struct)]
+    return {shape.__name__: {"$schema": DIALECT, **_tidy(msgspec.json.schema(shape))} for shape in structs}
+
+
+def combined_schema() -> Schema:
+    """Every shape in the `$defs` of one schema."""
+    return {"$schema": DIALECT, "$defs": schemas("#/$defs/{name}").components}
+
+
+def referred_name(schema: Schema) -> str | None:
+    """The name of the one shape that `schema` refers to, null beside it or not."""
+    branches = [branch for branch in schema.get("anyOf", [schema]) if branch != {"type": "null"}]
+    reference = branches[0].get("$ref") if len(branches) == 1 else None
+    return None if reference is None else str(reference).rpartition("/")[2]
+
+
+def bounds_in_words(schema: Schema) -> list[str]:
+    """What `schema` demands besides its type, and its default: `["1 to 100 characters", "default `true`"]`."""
+    words: list[str] = []
+    for branch in schema.get("anyOf", []):
+        words += bounds_in_words(branch)
+    words += _range(schema.get("minLength"), schema.get("maxLength"), " characters")
+    words += _range(schema.get("minItems"), schema.get("maxItems"), " items")
+    words += _range(schema.get("minimum"), schema.get("maximum"), "")
+    if "items" in schema:
+        words += [f"each {word}" for word in bounds_in_words(schema["items"])]
+    if "pattern" in schema:
+        words.append(f"matches `{schema['pattern']}`")
+    if schema.get("default") is not None:
+        words.append(f"default `{msgspec.json.encode(schema['default']).decode()}`")
+    return words
+
+
+def _range(low: float | None, high: float | None, unit: str) -> list[str]:
+    if high is None:
+        return [] if low is None else [f"at least {low:,}{unit}"]
+    return [f"at most {high:,}{unit}"] if low is None else [f"{low:,} to {high:,}{unit}"]
+
+
+def _tidy(value: Any) -> Any:
+    """Docstrings without the indentation of the source they come from."""
+    if isinstance(value, dict):
+        return {
+            key: inspect.cleandoc(item) if key == "description" and isinstance(item, str) else _tidy(item)
+            for key, item in value.items()
+        }
+    return [_tidy(item) for item in value] if isinstance(value, list) else value

@@ -1,0 +1,488 @@
+// Generated from llm_sidecar/messages/catalogue.py by `llm-sidecar schema`; do not edit.
+
+export const PROTOCOL_VERSION = 1 as const;
+
+/** `error.data.code` of a response, and `code` of `llm:error`. */
+export type ErrorCode =
+  | "PARSE_ERROR"
+  | "INVALID_MESSAGE"
+  | "MESSAGE_TOO_LARGE"
+  | "DUPLICATE_ID"
+  | "METHOD_NOT_FOUND"
+  | "ALREADY_INITIALIZED"
+  | "INTERNAL_ERROR"
+  | "VALIDATION_ERROR"
+  | "API_KEY_MISSING"
+  | "INVALID_PROVIDER"
+  | "INVALID_MODEL"
+  | "NETWORK_ERROR"
+  | "AUTH_ERROR"
+  | "RATE_LIMIT"
+  | "INSUFFICIENT_QUOTA"
+  | "INVALID_REQUEST"
+  | "CONTEXT_LENGTH_EXCEEDED"
+  | "SERVER_ERROR"
+  | "PROVIDER_OVERLOADED"
+  | "STREAM_TRUNCATED"
+  | "PROVIDER_PROTOCOL_ERROR"
+  | "TIMEOUT"
+  | "FIRST_TOKEN_TIMEOUT"
+  | "STREAM_TIMEOUT"
+  | "OVERLOADED"
+  | "INFERENCE_NOT_FOUND"
+  | "INFERENCE_EXISTS"
+  | "REPLAY_GAP"
+  | "SHUTTING_DOWN"
+  | "CANCELLED"
+  | "PROFILE_NOT_FOUND"
+  | "NO_ACTIVE_PROFILE";
+
+/** `error` of a response. */
+export interface ErrorObject {
+  code: number;
+  message: string;
+  data: ErrorData;
+}
+
+/** `error.data`: the stable code, whether trying again can help, and when (epoch ms) it happened. */
+export interface ErrorData {
+  code: ErrorCode;
+  retryable: boolean;
+  retryAfterMs?: number;
+  details?: Record<string, unknown>;
+  timestamp: number;
+}
+
+/** The handshake. Optional; once; first. Fields the sidecar does not know are ignored. */
+export interface InitializeParams {
+  protocolVersion: number;
+  client?: ClientInfo;
+  /** at most 200 characters */
+  vaultKey?: string;
+  /** at least 1 */
+  processId?: number;
+  tokenBatching?: TokenBatching;
+  /** at most 50 items */
+  prewarm?: string[];
+  limits?: Record<string, unknown>;
+  capabilities?: Record<string, unknown>;
+}
+
+/** Who the host is, for the log. */
+export interface ClientInfo {
+  /** at most 200 characters */
+  name: string;
+  /** at most 100 characters */
+  version?: string;
+}
+
+/** Merge tokens for up to `maxDelayMs`, or until `maxTokens` wait. The first token of an answer never waits. */
+export interface TokenBatching {
+  /** 0 to 1,000; default `0` */
+  maxDelayMs?: number;
+  /** 0 to 100,000; default `0` */
+  maxTokens?: number;
+}
+
+export interface InitializeResult {
+  protocolVersion: number;
+  server: ServerInfo;
+  capabilities: Record<string, unknown>;
+  encryption: EncryptionState;
+  limits: Record<string, number>;
+  providers: string[];
+}
+
+export interface ServerInfo {
+  name: string;
+  version: string;
+}
+
+/** Whether stored keys can be encrypted, and where the key comes from (null: nowhere). */
+export interface EncryptionState {
+  available: boolean;
+  source: string | null;
+}
+
+/** A method without params: `{}`, `[]` or no `params` at all. */
+export type NoParams = Record<string, never>;
+
+/** `{}`. */
+export type Empty = Record<string, never>;
+
+/** `deadlineMs`: how long running work may go on before it ends as `SHUTTING_DOWN`. */
+export interface ShutdownParams {
+  /** 0 to 600,000 */
+  deadlineMs?: number;
+}
+
+/** The id of the request to cancel; it still gets its one response, `CANCELLED`. */
+export interface CancelRequestParams {
+  id: string | number;
+}
+
+/** `llm:inference`: one streamed answer. Times are milliseconds. */
+export interface InferenceParams {
+  /** 1 to 100 characters */
+  inferenceId?: string;
+  /** 1 to 100 items */
+  messages: Message[];
+  /** 1 to 100 characters */
+  profileId?: string;
+  /** 1 to 100 characters */
+  providerId?: string;
+  /** 1 to 300 characters */
+  modelId?: string;
+  /** at most 100,000 characters */
+  systemPrompt?: string;
+  /** 0 to 2 */
+  temperature?: number;
+  /** 1 to 100,000 */
+  maxTokens?: number;
+  /** 0 to 1 */
+  topP?: number;
+  /** at most 16 items; each 1 to 500 characters */
+  stop?: string[];
+  /** -9,223,372,036,854,775,808 to 9,223,372,036,854,775,807 */
+  seed?: number;
+  /** default `true` */
+  stream?: boolean;
+  /** 1,000 to 600,000 */
+  timeoutMs?: number;
+  /** 1 to 600,000 */
+  firstTokenTimeoutMs?: number;
+  /** 1 to 600,000 */
+  chunkTimeoutMs?: number;
+  /** at most 128 items */
+  tools?: ToolDefinition[];
+  toolChoice?: "auto" | "none" | "required" | NamedTool;
+  responseFormat?: TextFormat | JsonFormat | JsonSchemaFormat;
+  reasoning?: ReasoningOptions;
+  retry?: RetryOptions;
+  /** at most 10 items; each at most 100 characters */
+  fallbackProfileIds?: string[];
+  /** default `false` */
+  cache?: boolean;
+  /** default `false` */
+  queue?: boolean;
+  /** 1 to 100 characters */
+  windowId?: string;
+  metadata?: Record<string, unknown>;
+}
+
+/**
+ * One turn. An assistant turn may carry `toolCalls`; a tool turn answers one by `toolCallId`.
+ *
+ * `providerState` is opaque: what a provider wants to see again (signatures), as an `llm:done` gave it.
+ */
+export interface Message {
+  role: "assistant" | "system" | "tool" | "user";
+  /** at most 100,000 characters; at most 100 items */
+  content: string | Array<TextPart | ImagePart>;
+  /** at most 128 items */
+  toolCalls?: ToolCall[];
+  /** at most 200 characters */
+  toolCallId?: string;
+  providerState?: Record<string, unknown>;
+}
+
+/** `{type: "text", text}`, at most 100,000 characters. */
+export interface TextPart {
+  type: "text";
+  /** at most 100,000 characters */
+  text: string;
+}
+
+/** An image by value (`mediaType` and base64 `data`) or by `url`, never both. */
+export interface ImagePart {
+  type: "image";
+  /** matches `^image/[a-z0-9.+-]{1,40}$` */
+  mediaType?: string;
+  data?: string;
+  /** 1 to 8,192 characters */
+  url?: string;
+}
+
+/** A call the model made. `arguments` is JSON text, exactly as the model wrote it (it may be invalid JSON). */
+export interface ToolCall {
+  /** at most 200 characters */
+  id: string;
+  /** 1 to 200 characters */
+  name: string;
+  arguments: string;
+}
+
+/** A function the model may call; `parameters` is a JSON Schema object. */
+export interface ToolDefinition {
+  /** matches `^[A-Za-z0-9_-]{1,64}$` */
+  name: string;
+  /** at most 10,000 characters */
+  description?: string;
+  parameters?: Record<string, unknown>;
+  strict?: boolean;
+}
+
+/** `toolChoice`: this tool and no other. */
+export interface NamedTool {
+  /** 1 to 64 characters */
+  name: string;
+}
+
+/** Free text. */
+export interface TextFormat {
+  type: "text";
+}
+
+/** Any JSON object. */
+export interface JsonFormat {
+  type: "json";
+}
+
+/** JSON that fits `schema`. */
+export interface JsonSchemaFormat {
+  type: "jsonSchema";
+  /** matches `^[A-Za-z0-9_-]{1,64}$` */
+  name: string;
+  schema: Record<string, unknown>;
+  strict?: boolean;
+}
+
+/** How much a reasoning model should think; providers take what they know of it. */
+export interface ReasoningOptions {
+  effort?: "high" | "low" | "medium";
+  /** 1 to 1,000,000 */
+  budgetTokens?: number;
+}
+
+/** Retries before the first content; 0 turns them off. */
+export interface RetryOptions {
+  /** 0 to 10; default `2` */
+  maxRetries?: number;
+}
+
+export interface InferenceAccepted {
+  inferenceId: string;
+}
+
+export interface CancelParams {
+  /** 1 to 100 characters */
+  inferenceId: string;
+}
+
+/** `success` is false where the thing named was unknown or already over. */
+export interface Success {
+  success: boolean;
+}
+
+/** Ask for the events of an inference from `fromSeq` on. */
+export interface AttachParams {
+  /** 1 to 100 characters */
+  inferenceId: string;
+  /** at least 0 */
+  fromSeq: number;
+}
+
+/** Past events in order, whether the last is the terminal, and the `seq` of the first event to follow live. */
+export interface AttachResult {
+  events: AttachedEvent[];
+  terminal: boolean;
+  nextSeq: number;
+}
+
+/** One past notification: its method and its params, as first sent (tokens may be merged differently). */
+export interface AttachedEvent {
+  method: string;
+  params: unknown;
+}
+
+/** Counts since the start unless said otherwise; bytes and milliseconds as named. */
+export interface ServiceStatus {
+  totalSessions: number;
+  activeSessions: number;
+  activeInferences: number;
+  queuedInferences: number;
+  totalInferences: number;
+  totalTokens: number;
+  uptimeMs: number;
+  rssBytes: number;
+  outboxBytes: number;
+  loopLagMs: number;
+  cache: Record<string, unknown>;
+  providers: Record<string, unknown>;
+}
+
+export interface WindowClosedParams {
+  /** 1 to 100 characters */
+  windowId: string;
+}
+
+/** How many inferences were cancelled, sessions released from the live limits and ephemeral sessions destroyed. */
+export interface WindowClosedResult {
+  cancelled: number;
+  released: number;
+  destroyed: number;
+}
+
+/** `llm:thinking`: a change of state, or with `status: "reasoning"` a piece of the model's reasoning in `text`. */
+export interface ThinkingEvent {
+  inferenceId: string;
+  /** default `-1` */
+  seq?: number;
+  sessionId?: string;
+  windowId?: string;
+  status: "initializing" | "processing" | "queued" | "reasoning" | "retrying";
+  progress?: number;
+  text?: string;
+  attempt?: number;
+  retryAfterMs?: number;
+  code?: ErrorCode;
+}
+
+/** `llm:token`: text. `index` counts the provider's deltas; this event holds `count` of them from `index` on. */
+export interface TokenEvent {
+  inferenceId: string;
+  /** default `-1` */
+  seq?: number;
+  sessionId?: string;
+  windowId?: string;
+  token: string;
+  index: number;
+  count: number;
+}
+
+/** `llm:tool-call`: a piece of the call at `index`; `id` and `name` come with its first piece. */
+export interface ToolCallEvent {
+  inferenceId: string;
+  /** default `-1` */
+  seq?: number;
+  sessionId?: string;
+  windowId?: string;
+  index: number;
+  id?: string;
+  name?: string;
+  argumentsDelta: string;
+}
+
+/** `llm:progress`: for example prompt tokens read so far. */
+export interface ProgressEvent {
+  inferenceId: string;
+  /** default `-1` */
+  seq?: number;
+  sessionId?: string;
+  windowId?: string;
+  current: number;
+  total?: number;
+  message?: string;
+}
+
+/** `llm:done`: the end of an answer, complete or (with `cancelled`) as far as it came. */
+export interface DoneEvent {
+  inferenceId: string;
+  /** default `-1` */
+  seq?: number;
+  sessionId?: string;
+  windowId?: string;
+  totalTokens: number;
+  usage: Usage;
+  cost: number | null;
+  finishReason: "content_filter" | "length" | "stop" | "tool_calls";
+  rawFinishReason: string | null;
+  /** default `false` */
+  cancelled?: boolean;
+  text?: string;
+  toolCalls?: ToolCall[];
+  providerState?: Record<string, unknown>;
+  providerId: string;
+  modelId: string;
+  profileId?: string;
+  attempts: number;
+  /** default `false` */
+  cached?: boolean;
+  timings: Timings;
+}
+
+/**
+ * Tokens of one inference. `source`: `reported` by the provider; `estimated` here, where it said nothing; `partial`
+ * where the stream ended before the provider's own figures (what was reported is kept, the rest estimated).
+ */
+export interface Usage {
+  promptTokens: number;
+  completionTokens: number;
+  totalTokens: number;
+  cachedPromptTokens?: number;
+  reasoningTokens?: number;
+  source: "estimated" | "partial" | "reported";
+}
+
+/** Milliseconds: waiting for a slot; from admission to the first content (null: none came); admission to the end. */
+export interface Timings {
+  queuedMs: number;
+  firstTokenMs: number | null;
+  totalMs: number;
+}
+
+/** `llm:error`: the end of an answer that failed; `partialText` is what had come. */
+export interface ErrorEvent {
+  inferenceId: string;
+  /** default `-1` */
+  seq?: number;
+  sessionId?: string;
+  windowId?: string;
+  error: string;
+  code: ErrorCode;
+  retryable: boolean;
+  retryAfterMs?: number;
+  details?: Record<string, unknown>;
+  partialText?: string;
+  usage: Usage;
+  providerId: string;
+  modelId: string;
+  attempts: number;
+  timings: Timings;
+}
+
+/** The requests a host can make. */
+export interface SidecarMethods {
+  /** The handshake: versions, limits, the host's process id. Optional, once, first. */
+  "initialize": { params: InitializeParams; result: InitializeResult };
+  /** Answered at once, also while a stream is stalled. */
+  "ping": { params: NoParams; result: Empty };
+  /** Settle what is running, refuse what is new, and answer. Then send `exit` or close stdin. */
+  "shutdown": { params: ShutdownParams; result: Empty };
+  /** This protocol, as an OpenRPC document. */
+  "rpc.discover": { params: NoParams; result: Record<string, unknown> };
+  /** Start one answer. Its events follow the response; exactly one `llm:done` or `llm:error` ends them. */
+  "llm:inference": { params: InferenceParams; result: InferenceAccepted };
+  /** Cancel an inference in any state. No token follows the response; the terminal is `llm:done` with `cancelled`. */
+  "llm:cancel": { params: CancelParams; result: Success };
+  /** Replay the events of an inference from `fromSeq` on; live ones follow the response. */
+  "llm:inference:attach": { params: AttachParams; result: AttachResult };
+  /** What the sidecar is doing now. */
+  "llm:get-status": { params: NoParams; result: ServiceStatus };
+  /** A window of the host is gone: cancel its inferences, release its sessions. */
+  "llm:window:closed": { params: WindowClosedParams; result: WindowClosedResult };
+}
+
+/** The notifications a host can send: their params. */
+export interface HostNotifications {
+  /** End the process now. */
+  "exit": NoParams;
+  /** Cancel a request that has not been answered yet. */
+  "$/cancelRequest": CancelRequestParams;
+}
+
+/** The notifications the sidecar sends: their params. */
+export interface SidecarNotifications {
+  /** A change of state, or a piece of the model's reasoning. */
+  "llm:thinking": ThinkingEvent;
+  /** A piece of the answer's text. */
+  "llm:token": TokenEvent;
+  /** A piece of a tool call. */
+  "llm:tool-call": ToolCallEvent;
+  /** How far a long operation has come. */
+  "llm:progress": ProgressEvent;
+  /** The end of an answer. */
+  "llm:done": DoneEvent;
+  /** The end of an answer that failed. */
+  "llm:error": ErrorEvent;
+}

@@ -1,0 +1,5 @@
+"""Fixtures of the adapters' tests."""
+
+from tests.llama_server import llama_server
+
+__all__ = ["llama_server"]
