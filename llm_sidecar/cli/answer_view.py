@@ -1,63 +1,58 @@
-"""An answer while it streams, shown to a person.
+"""An answer on its way to a person: asked for, shown as it streams, cancelled by Ctrl-C.
 
-Law: a view is entered before the question is asked and left after its terminal (or whatever ended it). On a terminal it
-redraws what fits the window, and leaves the whole answer behind; anywhere else it writes text and nothing but text.
+Law: a view is entered before the question is asked and left when the answer has ended, whatever ended it. On a terminal
+the view is `terminal_view`'s; anywhere else it is the one here, which writes the answer's text and nothing else.
 """
 
 from __future__ import annotations
 
-import os
-import sys
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
-from llm_sidecar.cli.interrupt import on_interrupt
+from llm_sidecar.cli.keyboard import on_interrupt
 from llm_sidecar.cli.received import ReceivedAnswer
-from llm_sidecar.client import AnswerEvent, DoneEvent, ErrorEvent, SidecarProcess
-
-if TYPE_CHECKING:
-    from rich.console import Console
+from llm_sidecar.client import DoneEvent, ErrorEvent, SidecarProcess
 
 
 class AnswerView(Protocol):
-    """Where the events of one answer go."""
+    """Shows one answer. `show` is told the text that came, after it was added to `received`."""
+
+    received: ReceivedAnswer
 
     def __enter__(self) -> AnswerView: ...
 
     def __exit__(self, *_: object) -> None: ...
 
-    def show(self, event: AnswerEvent) -> None: ...
+    def show(self, text: str) -> None: ...
 
 
 class PlainView:
-    """Text as it comes, for pipes and files."""
+    """Text as it comes."""
 
     def __init__(self) -> None:
-        self._received = ReceivedAnswer()
+        self.received = ReceivedAnswer()
 
     def __enter__(self) -> PlainView:
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self._received.text and not self._received.text.endswith("\n"):
+        if self.received.text and not self.received.text.endswith("\n"):
             print(flush=True)
 
-    def show(self, event: AnswerEvent) -> None:
-        text = self._received.take(event)
+    def show(self, text: str) -> None:
         if text:
             print(text, end="", flush=True)
 
 
-async def stream_answer(
-    sidecar: SidecarProcess, params: dict[str, Any], view: AnswerView
-) -> tuple[DoneEvent | ErrorEvent, str]:
-    """Ask, show the answer, and return its terminal and its text. Ctrl-C cancels it: the terminal says so.
+async def stream_answer(sidecar: SidecarProcess, params: dict[str, Any], view: AnswerView) -> DoneEvent | ErrorEvent:
+    """Ask, show the answer, and return its terminal; after a Ctrl-C that is a `DoneEvent` with `cancelled`.
 
     Raises `SidecarError` if the question is refused or the sidecar dies.
     """
-    text: list[str] = []
     with view:
         async with sidecar.inference(params) as events:
             with on_interrupt(events.cancel):
                 async for event in events:
-                    view.show(event)
-                    ...
+                    view.show(view.received.take(event))
+    terminal = view.received.terminal
+    assert terminal is not None, "a stream of events ends with its terminal, or raises"
+    return terminal

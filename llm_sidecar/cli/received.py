@@ -26,6 +26,7 @@ class ReceivedAnswer:
         self._clock = clock
         self._asked_at = clock()
         self._first_at: float | None = None
+        self._first_text_at: float | None = None
         self._ended_at: float | None = None
         self._text: list[str] = []
         self._reasoning: list[str] = []
@@ -42,6 +43,7 @@ class ReceivedAnswer:
         """Take the next event; returns the answer's text in it, if any."""
         if isinstance(event, TokenEvent):
             self._begin("answering")
+            self._first_text_at = self._first_text_at or self._clock()
             self.tokens += event.count
             text = printable(event.token)
             self._text.append(text)
@@ -59,11 +61,11 @@ class ReceivedAnswer:
         """Rate, time to the first token, tokens and time elapsed, as far as they are known now."""
         now = self._ended_at or self._clock()
         figures = []
+        if self._first_text_at is not None and now - self._first_text_at >= _LEAST_SECONDS:
+            figures.append(f"{self.tokens / (now - self._first_text_at):,.0f} tokens/s")
         if self._first_at is not None:
-            since_first = now - self._first_at
-            if since_first >= _LEAST_SECONDS and self.tokens > 1:
-                figures.append(f"{self.tokens / since_first:,.0f} tokens/s")
             figures.append(f"first token {duration(self._first_at - self._asked_at)}")
+        if self.tokens:
             figures.append(f"{self.tokens:,} tokens")
         figures.append(duration(now - self._asked_at))
         return figures

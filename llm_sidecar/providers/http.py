@@ -46,14 +46,16 @@ _SENTENCES: Final = {
 class HttpResponse:
     """An answer whose headers have come. Whoever got it must `close` it."""
 
-    def __init__(self, response: aiohttp.ClientResponse, where: str, patience_seconds: float) -> None:
+    def __init__(
+        self, response: aiohttp.ClientResponse, session: aiohttp.ClientSession, where: str, patience_seconds: float
+    ) -> None:
         self.status = response.status
         self.headers: Mapping[str, str] = response.headers
         self._response = response
         self._where = where
         self._patience_seconds = patience_seconds
         self._is_finished = False
-        self._watch_connection()
+        self._watch_connection(session)
 
     @property
     def content_type(self) -> str:
@@ -67,9 +69,7 @@ class HttpResponse:
         except ProviderError:
             raise
         except Exception as error:
-            raise ProviderError(
-                "STREAM_TRUNCATED", f"The connection to {self._where} broke before the answer was complete."
-            ) from error
+            raise _truncated(self._where) from error
 
     async def read_all(self, max_bytes: int) -> bytes:
         """The whole body. Raises `PROVIDER_PROTOCOL_ERROR` above `max_bytes`, `STREAM_TRUNCATED` for a short one."""
@@ -102,8 +102,8 @@ class HttpResponse:
         else:
             self._response.close()
 
-    def _watch_connection(self) -> None:
-        """Wake the reader when the framing of the body breaks: aiohttp 3.14 then closes the socket and says nothing."""
+    def _watch_connection(self, session: aiohttp.ClientSession) -> None:
+        """Wake the reader when the framing of the body breaks, or the session closes: aiohttp 3.14 lets it wait on."""
         connection, content = self._response.connection, self._response.content
         if connection is None or connection.protocol is None or connection.protocol.closed is None:
             return
@@ -111,7 +111,8 @@ class HttpResponse:
 
         def on_lost(_: asyncio.Future[None]) -> None:
             if not content.is_eof() and content.exception() is None:
-                content.set_exception(_protocol_error(f"{self._where} broke the framing of HTTP."))
+                broken = _protocol_error(f"{self._where} broke the framing of HTTP.")
+                content.set_exception(_truncated(self._where) if session.closed else broken)
 
         def on_eof() -> None:
             lost.remove_done_callback(on_lost)
@@ -172,7 +173,7 @@ class HttpClient:
             )
         except Exception as error:
             raise _translate(error, where) from error
-        response = HttpResponse(raw, where, connect_seconds)
+        response = HttpResponse(raw, session, where, connect_seconds)
         problem = _unacceptable(response, where)
         if problem is not None:
             response.close()
@@ -259,6 +260,10 @@ def _socket_error(error: Exception, *, otherwise: str) -> str:
     numbers = [getattr(error, "errno", None), *(int(n) for n in re.findall(r"\[Errno (\d+)\]", str(error)))]
     names = [errno.errorcode.get(n, "").removeprefix("WSA") for n in numbers if n is not None]
     return next((name for name in names if name in _SENTENCES), otherwise)
+
+
+def _truncated(where: str) -> ProviderError:
+    return ProviderError("STREAM_TRUNCATED", f"The connection to {where} broke before the answer was complete.")
 
 
 def _protocol_error(message: str, status: int | None = None) -> ProviderError:
