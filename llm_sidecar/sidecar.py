@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import enum
 import time
-from collections.abc import MutableMapping
+from collections.abc import Awaitable, MutableMapping
 from typing import TYPE_CHECKING, Any, Final
 
 from llm_sidecar import __version__, log
@@ -32,6 +32,11 @@ if TYPE_CHECKING:
 
 _TICK_SECONDS: Final = 1.0
 _BEFORE_INITIALIZE: Final = frozenset({"initialize", "ping", "rpc.discover", "exit", "$/cancelRequest"})
+"""What may come before the handshake without making it too late."""
+_WHILE_STOPPING: Final = frozenset(
+    {"ping", "shutdown", "exit", "$/cancelRequest", "llm:cancel", "llm:get-status", "llm:inference:attach"}
+)
+"""What starts nothing, and is served until the end."""
 
 
 class Exit(enum.IntEnum):
@@ -145,7 +150,7 @@ class Sidecar:
     # --- admission ---
 
     def _admit(self, method: str) -> None:
-        if not self._accepting and method != "exit":
+        if not self._accepting and method not in _WHILE_STOPPING:
             raise SidecarError("SHUTTING_DOWN", "The sidecar is stopping.")
         if method not in _BEFORE_INITIALIZE:
             self._may_initialize = False
@@ -216,8 +221,11 @@ class Sidecar:
         if provider_ids:
             self._prewarming = asyncio.ensure_future(methods.warm(provider_ids))
 
-    async def _shutdown(self, _context: Context, params: handshake.ShutdownParams) -> Empty:
+    def _shutdown(self, _context: Context, params: handshake.ShutdownParams) -> Awaitable[Empty]:
         self._accepting = False
+        return self._wind_down(params)
+
+    async def _wind_down(self, params: handshake.ShutdownParams) -> Empty:
         milliseconds = self._limits.shutdown_grace_ms if params.deadline_ms is None else params.deadline_ms
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(milliseconds / 1000):
@@ -231,6 +239,6 @@ class Sidecar:
         self._dispatcher.cancel_request(params.id)
 
     def _discover(self, _context: Context, _params: NoParams) -> dict[str, Any]:
-        from llm_sidecar.messages.openrpc import document
+        from llm_sidecar.protocol.openrpc import document
 
         return document()

@@ -326,8 +326,7 @@ export interface WindowClosedResult {
 /** `llm:thinking`: a change of state, or with `status: "reasoning"` a piece of the model's reasoning in `text`. */
 export interface ThinkingEvent {
   inferenceId: string;
-  /** default `-1` */
-  seq?: number;
+  seq: number;
   sessionId?: string;
   windowId?: string;
   status: "initializing" | "processing" | "queued" | "reasoning" | "retrying";
@@ -341,8 +340,7 @@ export interface ThinkingEvent {
 /** `llm:token`: text. `index` counts the provider's deltas; this event holds `count` of them from `index` on. */
 export interface TokenEvent {
   inferenceId: string;
-  /** default `-1` */
-  seq?: number;
+  seq: number;
   sessionId?: string;
   windowId?: string;
   token: string;
@@ -353,8 +351,7 @@ export interface TokenEvent {
 /** `llm:tool-call`: a piece of the call at `index`; `id` and `name` come with its first piece. */
 export interface ToolCallEvent {
   inferenceId: string;
-  /** default `-1` */
-  seq?: number;
+  seq: number;
   sessionId?: string;
   windowId?: string;
   index: number;
@@ -366,8 +363,7 @@ export interface ToolCallEvent {
 /** `llm:progress`: for example prompt tokens read so far. */
 export interface ProgressEvent {
   inferenceId: string;
-  /** default `-1` */
-  seq?: number;
+  seq: number;
   sessionId?: string;
   windowId?: string;
   current: number;
@@ -378,8 +374,7 @@ export interface ProgressEvent {
 /** `llm:done`: the end of an answer, complete or (with `cancelled`) as far as it came. */
 export interface DoneEvent {
   inferenceId: string;
-  /** default `-1` */
-  seq?: number;
+  seq: number;
   sessionId?: string;
   windowId?: string;
   totalTokens: number;
@@ -424,8 +419,7 @@ export interface Timings {
 /** `llm:error`: the end of an answer that failed; `partialText` is what had come. */
 export interface ErrorEvent {
   inferenceId: string;
-  /** default `-1` */
-  seq?: number;
+  seq: number;
   sessionId?: string;
   windowId?: string;
   error: string;

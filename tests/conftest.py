@@ -11,7 +11,9 @@ from typing import Any
 import hypothesis
 import pytest
 
-from tests.hosts import PATIENCE, Host
+from tests.hosts import Host
+
+_PATIENCE = 10.0
 
 hypothesis.settings.register_profile("project", deadline=None, database=None, derandomize=True, max_examples=100)
 hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "project"))
@@ -25,7 +27,7 @@ def run() -> Callable[[Coroutine[Any, Any, Any]], Any]:
     """Run an asynchronous test to its end, within a deadline that only a broken program meets."""
 
     def run_to_end(main: Coroutine[Any, Any, Any]) -> Any:
-        return asyncio.run(asyncio.wait_for(main, PATIENCE))
+        return asyncio.run(asyncio.wait_for(main, _PATIENCE))
 
     return run_to_end
 

@@ -49,7 +49,7 @@ class Host:
         self._stderr_path = stderr
         self._received = bytearray()
         self._searched = 0
-        self._next_id = 0
+        self._asked = 0
         self.inbox: deque[Any] = deque()
         with stderr.open("ab") as stderr_file:
             self.process = subprocess.Popen(
@@ -92,13 +92,14 @@ class Host:
                 rest = rest[os.write(self._stdin, rest) :]
         return len(rest)
 
-    def ask(self, method: str, params: Any = None) -> int:
+    def ask(self, method: str, params: Any = None) -> str:
         """Send a request; returns its id."""
-        self._next_id += 1
-        self.send(request(self._next_id, method, params))
-        return self._next_id
+        self._asked += 1
+        request_id = f"host-{self._asked}"
+        self.send(request(request_id, method, params))
+        return request_id
 
-    def infer(self, text: str, **params: Any) -> int:
+    def infer(self, text: str, **params: Any) -> str:
         """Ask the demo provider for an answer to `text`; returns the request's id."""
         return self.ask("llm:inference", inference(text, **params))
 

@@ -1,8 +1,8 @@
 """A real llama.cpp server on this machine, for tests: nobody here wrote it, so it cannot share our mistakes.
 
-Law: session fixture `llama_server` (import it into a `conftest.py`). The model has random weights, 64 wide, 2 layers,
-a byte vocabulary, half a megabyte: it loads in milliseconds, writes noise at thousands of tokens a second and almost
-never ends by itself, so `max_tokens` decides. Text is noise; shapes, counts, finish reasons and errors are real.
+Law: session fixture `llama_server` (import it into a `conftest.py`). The model has random weights, 64 wide, 2 layers, a
+byte vocabulary, half a megabyte: it loads in milliseconds, writes noise at thousands of tokens a second and never ends
+by itself, so `max_tokens` decides. Text is noise; shapes, counts, finish reasons and errors are real.
 
 The server runs in a child process (`python llama_server.py MODEL`) that ends when its stdin does. Without the packages
 `xllamacpp`, `gguf` and `numpy` the fixture skips.
@@ -103,23 +103,26 @@ def write_model(path: Path) -> None:
     writer.add_unk_token_id(0)
     writer.add_chat_template("{% for m in messages %}<{{ m.role }}>{{ m.content }}\n{% endfor %}<assistant>")
 
-    random = numpy.random.default_rng(0)
+    generator = numpy.random.default_rng(0)
     ones = numpy.ones(width, numpy.float32)
 
-    def add_random(name: str, *shape: int) -> None:
-        writer.add_tensor(name, (random.standard_normal(shape) * 0.05).astype(numpy.float32))
+    def noise(*shape: int) -> numpy.ndarray:
+        return (generator.standard_normal(shape) * 0.05).astype(numpy.float32)
 
-    add_random("token_embd.weight", len(tokens), width)
-    add_random("output.weight", len(tokens), width)
+    # The first feature is always on, and counts against the three special tokens: none of them is ever chosen.
+    embedding, output = noise(len(tokens), width), noise(len(tokens), width)
+    embedding[:, 0], output[:, 0], output[:3, 0] = 1, 0, -10
+    writer.add_tensor("token_embd.weight", embedding)
+    writer.add_tensor("output.weight", output)
     writer.add_tensor("output_norm.weight", ones)
     for layer in range(layers):
         writer.add_tensor(f"blk.{layer}.attn_norm.weight", ones)
         writer.add_tensor(f"blk.{layer}.ffn_norm.weight", ones)
         for name in ("attn_q", "attn_k", "attn_v", "attn_output"):
-            add_random(f"blk.{layer}.{name}.weight", width, width)
-        add_random(f"blk.{layer}.ffn_gate.weight", inner, width)
-        add_random(f"blk.{layer}.ffn_up.weight", inner, width)
-        add_random(f"blk.{layer}.ffn_down.weight", width, inner)
+            writer.add_tensor(f"blk.{layer}.{name}.weight", noise(width, width))
+        writer.add_tensor(f"blk.{layer}.ffn_gate.weight", noise(inner, width))
+        writer.add_tensor(f"blk.{layer}.ffn_up.weight", noise(inner, width))
+        writer.add_tensor(f"blk.{layer}.ffn_down.weight", noise(width, inner))
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()

@@ -157,7 +157,7 @@ class Peer:
     def __init__(self, end: HostEnd) -> None:
         self.end = end
         self.inbox: list[Any] = []
-        self._next_id = 0
+        self._asked = 0
 
     async def send(self, *messages: Any) -> None:
         """Write messages (dicts, or lists for batches), one line each, in one go."""
@@ -188,11 +188,12 @@ class Peer:
     async def response(self, request_id: Any) -> Any:
         return await self.read_until(lambda m: isinstance(m, dict) and "method" not in m and m["id"] == request_id)
 
-    async def ask(self, method: str, params: Any = None) -> int:
+    async def ask(self, method: str, params: Any = None) -> str:
         """Send a request; returns its id."""
-        self._next_id += 1
-        await self.send(request(self._next_id, method, params))
-        return self._next_id
+        self._asked += 1
+        request_id = f"peer-{self._asked}"
+        await self.send(request(request_id, method, params))
+        return request_id
 
     async def call(self, method: str, params: Any = None) -> Any:
         """The result of a request; an error fails the test."""

@@ -26,16 +26,19 @@ class AnswerView(Protocol):
 
 
 class PlainView:
-    """Text as it comes."""
+    """Text as it comes; `set_apart`, with an empty line below."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, set_apart: bool) -> None:
         self.received = ReceivedAnswer()
+        self._set_apart = set_apart
 
     def __enter__(self) -> PlainView:
         return self
 
     def __exit__(self, *_: object) -> None:
         if self.received.text and not self.received.text.endswith("\n"):
+            print(flush=True)
+        if self._set_apart:
             print(flush=True)
 
     def show(self, text: str) -> None:

@@ -92,12 +92,12 @@ def _extra(package: str, extra: str) -> Check:
 
 
 def _data_folder(folder: Path, source: str) -> Check:
-    facts = {"path": str(folder), "source": source, "exists": folder.exists()}
-    nearest = next(place for place in (folder, *folder.absolute().parents) if place.exists())
+    facts = {"path": str(folder), "source": source, "exists": os.path.exists(folder)}
+    nearest = next(place for place in (folder, *folder.absolute().parents) if os.path.exists(place))
     if not nearest.is_dir() or not os.access(nearest, os.W_OK | os.X_OK):
         reason = "not a folder" if not nearest.is_dir() else "not writable"
         return Check("data folder", "failed", f"{folder} ({source}): {nearest} is {reason}", facts)
-    state = "exists, writable" if folder.exists() else "made when it is first needed"
+    state = "exists, writable" if facts["exists"] else "made when it is first needed"
     return Check("data folder", "ok", f"{folder} ({source}): {state}", facts)
 
 
@@ -106,7 +106,7 @@ def _config(folder: Path) -> Check:
         load_limits(str(folder), {})
     except InvalidParams as error:
         return Check("config.toml", "failed", printable(error.message))
-    return Check("config.toml", "ok", "valid" if (folder / "config.toml").exists() else "none")
+    return Check("config.toml", "ok", "valid" if os.path.exists(folder / "config.toml") else "none")
 
 
 def _limits(folder: Path, environment: Mapping[str, str]) -> Check:

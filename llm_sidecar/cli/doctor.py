@@ -1,7 +1,7 @@
 """`llm-sidecar doctor`: is this installation able to work, and with what?
 
-Law: exit code 0 if everything the sidecar needs is there, 1 if not; with `--json`, one JSON object on stdout and nothing
-else. `checks` and `trial` find, this module shows.
+Law: exit code 0 if everything the sidecar needs is there, 1 if not; with `--json`, one JSON object is all that goes to
+stdout. `checks` and `trial` find, this module shows.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ async def _examine() -> list[Check]:
 def _show(report: _Report) -> None:
     screen = open_screen()
     failed = sum(check.status == "failed" for check in report.checks)
-    verdict = "everything it needs is there" if report.ok else f"{failed} checks failed" if failed > 1 else "1 failed"
+    verdict = "everything it needs is there" if report.ok else f"{failed} of {len(report.checks)} checks failed"
     screen.heading(f"llm-sidecar {report.version}", verdict)
     rows = []
     for check in report.checks:

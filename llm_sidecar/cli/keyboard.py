@@ -1,7 +1,7 @@
 """The keyboard while an answer streams.
 
-Law: the first Ctrl-C is a wish (stop this answer), the second is what it always was. What is typed meanwhile is kept for
-the next prompt, and not drawn into the answer.
+Law: the first Ctrl-C is a wish (stop this answer), the second is what it always was. What is typed meanwhile waits
+for the next prompt, and is not drawn into the answer.
 """
 
 from __future__ import annotations

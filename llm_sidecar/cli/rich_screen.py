@@ -45,7 +45,9 @@ class RichScreen:
     def rows(self, rows: Sequence[Row]) -> None:
         table = Table.grid(padding=(0, 2))
         for row in rows:
-            table.add_row(Text(row.label, style="dim", no_wrap=True), Text(row.value, style=_STYLES[row.tone]))
+            table.add_row(
+                Text(row.label, style="dim", no_wrap=True), Text(row.value, style=_STYLES[row.tone], overflow="fold")
+            )
         self._console.print(Padding(table, (0, 1)))
 
     def failure(self, error: SidecarError | ErrorEvent) -> None:

@@ -13,6 +13,7 @@ from typing import Literal, NamedTuple, Protocol
 
 from llm_sidecar.cli.answer_view import AnswerView, PlainView
 from llm_sidecar.cli.failure import describe
+from llm_sidecar.cli.printable import printable
 from llm_sidecar.client import ErrorEvent, SidecarError
 
 Tone = Literal["plain", "good", "warning", "bad"]
@@ -38,7 +39,7 @@ class Screen(Protocol):
         ...
 
     def view(self, title: str, *, framed: bool) -> AnswerView:
-        """A place for one answer."""
+        """A place for one answer, set apart from what surrounds it if `framed`."""
         ...
 
     def rows(self, rows: Sequence[Row]) -> None:
@@ -54,17 +55,17 @@ class PlainScreen:
     """For pipes, files and simple terminals."""
 
     def heading(self, title: str, note: str) -> None:
-        print(f"{title}: {note}", file=sys.stderr, flush=True)
+        print(printable(f"{title}: {note}"), file=sys.stderr, flush=True)
 
     def question(self, text: str) -> None:
         pass
 
     def view(self, title: str, *, framed: bool) -> AnswerView:
-        return PlainView()
+        return PlainView(set_apart=framed)
 
     def rows(self, rows: Sequence[Row]) -> None:
         width = max(len(row.label) for row in rows)
-        print("\n" + "\n".join(f"{row.label:<{width}}  {row.value}" for row in rows), flush=True)
+        print("\n".join(f"{row.label:<{width}}  {row.value}" for row in rows), flush=True)
 
     def failure(self, error: SidecarError | ErrorEvent) -> None:
         print("\n".join(describe(error)), file=sys.stderr, flush=True)

@@ -5,11 +5,13 @@ Exactly one terminal (`llm:done` or `llm:error`) ends every inference, and it is
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from llm_sidecar.messages.content import ToolCall
 from llm_sidecar.messages.shape import Shape
 
+UNNUMBERED: Final = -1
+"""`seq` of an event that has not been taken by the writer yet."""
 ThinkingStatus = Literal["initializing", "processing", "queued", "retrying", "reasoning"]
 FinishReason = Literal["stop", "length", "content_filter", "tool_calls"]
 
@@ -38,7 +40,7 @@ class InferenceEvent(Shape, kw_only=True):
     """What all of them carry."""
 
     inference_id: str
-    seq: int = -1
+    seq: int
     session_id: str | None = None
     window_id: str | None = None
 

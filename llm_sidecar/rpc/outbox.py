@@ -1,8 +1,8 @@
 """The single writer's queue: everything that leaves the process passes here, in order.
 
 Law:
-1.  First in, first out. An event that comes after a pause is written at once; what follows closely goes out together,
-    one chunk per turn of the event loop, however many messages it holds.
+1.  First in, first out. What is queued in one turn of the event loop goes out as one chunk, however many messages it
+    holds; an event published `at_once` after a pause does not wait for the turn's end.
 2.  An event is encoded when the writer takes it, not when it is queued: until then its owner may still add to it
     (that is how tokens merge while a host does not read), so no byte of it is fixed and no number of it given out.
 3.  Memory is bounded by its users: who publishes events waits for `room` when `congested`; who admits requests
@@ -25,8 +25,8 @@ from llm_sidecar.wire.envelope import encode_notification
 _CHUNK_BYTES: Final = 128 * 1024
 """Written at once: enough to amortise a system call, little enough to keep later merging possible."""
 _PAUSE_SECONDS: Final = 0.0002
-"""An event later than this after the last write is not part of a burst: waiting for the turn's end would cost it (and
-the loop) another look at all descriptors. Each of 50 streams at reading speed mostly finds such a pause."""
+"""Longer than this after the last write there is no burst to be part of, and waiting for the turn's end would cost the
+loop one more look at all its descriptors. Tokens of 50 streams at reading speed mostly come after such a pause."""
 RESERVED_PER_REPLY: Final = 512
 """Counted for an admitted request until its reply is known."""
 
@@ -92,14 +92,14 @@ class Outbox:
 
     # --- events ---
 
-    def publish(self, event: Event) -> None:
+    def publish(self, event: Event, *, at_once: bool = False) -> None:
         """Queue a notification. Never waits; check `congested` before making the next one."""
         if self._broken:
             return
         self._event_bytes += event.weight
         self._queue.append(event)
         if not self._flush_scheduled and self._sink.ready:
-            if self._loop.time() - self._written_at > _PAUSE_SECONDS:
+            if at_once and self._loop.time() - self._written_at > _PAUSE_SECONDS:
                 self._flush()
             else:
                 self._schedule()

@@ -20,6 +20,7 @@ from llm_sidecar import log
 from llm_sidecar.errors import SidecarError
 from llm_sidecar.limits import Limits
 from llm_sidecar.messages.events import (
+    UNNUMBERED,
     DoneEvent,
     ErrorEvent,
     ProgressEvent,
@@ -93,6 +94,7 @@ class InferenceRun:
         if self._closed:
             self._announce()
             return
+        self._think("queued" if self._slot.is_waiting else "initializing")
         self._whole.start(_seconds(self.params.timeout_ms, self._limits.inference_timeout_ms))
         self.task = self._loop.create_task(self._run(), name=self.inference_id)
 
@@ -116,10 +118,9 @@ class InferenceRun:
     async def _run(self) -> None:
         try:
             if self._slot.is_waiting:
-                self._think("queued")
                 await self._slot.granted
+                self._think("initializing")
             self._granted_at = self._loop.time()
-            self._think("initializing")
             while not await self._attempt_succeeds():
                 pass
             self._complete()
@@ -221,6 +222,7 @@ class InferenceRun:
         if self.params.stream:
             event = ToolCallEvent(
                 inference_id=self.inference_id,
+                seq=UNNUMBERED,
                 window_id=self.stream.window_id,
                 index=delta.index,
                 id=delta.id,
@@ -232,6 +234,7 @@ class InferenceRun:
     def _send_progress(self, progress: PromptProgress) -> None:
         event = ProgressEvent(
             inference_id=self.inference_id,
+            seq=UNNUMBERED,
             window_id=self.stream.window_id,
             current=progress.current,
             total=progress.total,
@@ -258,6 +261,7 @@ class InferenceRun:
     ) -> None:
         event = ThinkingEvent(
             inference_id=self.inference_id,
+            seq=UNNUMBERED,
             window_id=self.stream.window_id,
             status=status,
             attempt=attempt,
@@ -311,6 +315,7 @@ class InferenceRun:
         usage = self.answer.meter.usage(complete=is_complete, was_sent=self._attempts > 0)
         return DoneEvent(
             inference_id=self.inference_id,
+            seq=UNNUMBERED,
             window_id=self.stream.window_id,
             total_tokens=usage.total_tokens,
             usage=usage,
@@ -332,6 +337,7 @@ class InferenceRun:
         usage = self.answer.meter.usage(complete=False, was_sent=self._attempts > 0)
         return ErrorEvent(
             inference_id=self.inference_id,
+            seq=UNNUMBERED,
             window_id=self.stream.window_id,
             error=error.message,
             code=error.code,

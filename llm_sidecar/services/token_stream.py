@@ -15,7 +15,7 @@ from typing import Any, Final, Protocol
 
 from llm_sidecar.limits import Limits
 from llm_sidecar.messages.catalogue import EVENT_NAMES
-from llm_sidecar.messages.events import InferenceEvent, ThinkingEvent, TokenEvent
+from llm_sidecar.messages.events import UNNUMBERED, InferenceEvent, ThinkingEvent, TokenEvent
 from llm_sidecar.services.journal import Journal
 
 _EVENT_BYTES: Final = 160
@@ -33,7 +33,7 @@ class QueuedEvent(Protocol):
 class EventSink(Protocol):
     """Where events go. `rpc.Outbox` is one."""
 
-    def publish(self, event: QueuedEvent) -> None: ...
+    def publish(self, event: QueuedEvent, *, at_once: bool = False) -> None: ...
 
     def grew(self, by: int) -> None: ...
 
@@ -141,11 +141,12 @@ class TokenStream:
         event: InferenceEvent
         if queued.is_reasoning:
             event = ThinkingEvent(
-                inference_id=self.inference_id, window_id=self.window_id, status="reasoning", text=text
+                inference_id=self.inference_id, seq=UNNUMBERED, window_id=self.window_id, status="reasoning", text=text
             )
         else:
             event = TokenEvent(
                 inference_id=self.inference_id,
+                seq=UNNUMBERED,
                 window_id=self.window_id,
                 token=text,
                 index=queued.index,
@@ -177,7 +178,7 @@ class TokenStream:
         if waiting is None or not self._may_grow(waiting, weight, is_reasoning):
             waiting = self._waiting = _QueuedText(self, is_reasoning, index)
             waiting.add(text, count, weight)
-            self._sink.publish(waiting)
+            self._sink.publish(waiting, at_once=True)
         else:
             waiting.add(text, count, weight)
             self._sink.grew(weight)

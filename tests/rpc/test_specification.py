@@ -74,9 +74,7 @@ def test_a_notification_is_done_and_never_answered(run: Callable, kind: str) -> 
     ],
     ids=["no such method", "invalid JSON", "invalid request", "batch of invalid JSON", "empty batch"],
 )
-def test_what_is_wrong_with_a_line_is_said_once(
-    run: Callable, kind: str, line: bytes, answer: tuple[Any, int]
-) -> None:
+def test_what_is_wrong_with_a_line_is_said_once(run: Callable, kind: str, line: bytes, answer: tuple[Any, int]) -> None:
     async def main() -> None:
         async with serve_bench(kind) as (peer, _):
             await peer.send_bytes(line + b"\n")

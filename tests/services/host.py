@@ -113,8 +113,7 @@ class Host:
 
     def response(self, request: dict[str, Any]) -> dict[str, Any] | None:
         """The response to `request`, if it has come."""
-        if self._reader.done():
-            self._reader.result()
+        self._raise_what_the_reader_found()
         return next((m for m in self.received if "method" not in m and m["id"] == request["id"]), None)
 
     def result(self, request: dict[str, Any]) -> Any:
@@ -127,6 +126,7 @@ class Host:
 
     def events(self, inference_id: str) -> list[Event]:
         """The notifications of an inference so far (of the last one of that id)."""
+        self._raise_what_the_reader_found()
         found: list[Event] = []
         for message in self.received:
             if "method" in message and message["params"].get("inferenceId") == inference_id:
@@ -150,6 +150,7 @@ class Host:
         return events[-1]
 
     def is_over(self, inference_id: str) -> bool:
+        self._raise_what_the_reader_found()
         return inference_id in self._over
 
     # --- the end ---
@@ -161,6 +162,10 @@ class Host:
         await self._reader
 
     # --- inside ---
+
+    def _raise_what_the_reader_found(self) -> None:
+        if self._reader.done():
+            self._reader.result()
 
     async def _read(self) -> None:
         while (line := await self.sink.read_line()) is not None:
@@ -198,19 +203,28 @@ def play(scenario: Callable[[Host], Awaitable[None]], **limits: int) -> None:
 
     async def main() -> None:
         host = Host(Limits(**limits))
-        await scenario(host)
-        await host.close()
-        for call in host.provider.calls:
-            call.finish_cleanup()
-        host.service.end_all()
-        for call in host.provider.calls:
-            call.accept()
-            call.finish()
-        await settle()
+        try:
+            await scenario(host)
+            await host.close()
+        finally:
+            await end(host)
         left = asyncio.all_tasks() - {asyncio.current_task()}
         assert not left, f"left running: {left}"
 
     run_virtual(main())
+
+
+async def end(host: Host) -> None:
+    """End whatever still runs, and let every call go."""
+    host.sink.unstall()
+    host.gate.set()
+    host.service.end_all()
+    for call in host.provider.calls:
+        call.finish_cleanup()
+        call.accept()
+        call.finish()
+    host.sink.close()
+    await settle()
 
 
 async def settle() -> None:

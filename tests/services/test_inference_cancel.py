@@ -387,7 +387,9 @@ def test_a_cleanup_that_hangs_delays_neither_the_terminal_nor_the_next_inference
 
 
 @pytest.mark.parametrize(
-    "error", [ProviderError("SERVER_ERROR", "Late.", retry_after_ms=0), ValueError("late"), OSError(9, "late")], ids=repr
+    "error",
+    [ProviderError("SERVER_ERROR", "Late.", retry_after_ms=0), ValueError("late"), OSError(9, "late")],
+    ids=repr,
 )
 @pytest.mark.parametrize("reach", [waiting_for_the_first_token, streaming], ids=lambda reach: reach.__name__)
 def test_a_cleanup_that_raises_begins_no_other_attempt(reach: Reach, error: Exception) -> None:

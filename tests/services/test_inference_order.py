@@ -66,7 +66,12 @@ def test_events_of_every_kind_are_numbered_without_a_gap_from_zero() -> None:
         await settle()
         call = host.provider.last
         call.accept()
-        for batch in ([ReasoningDelta("r")], [TextDelta("t")], [ToolCallDelta(0, "{}", "id", "name")], [TextDelta("u")]):
+        for batch in (
+            [ReasoningDelta("r")],
+            [TextDelta("t")],
+            [ToolCallDelta(0, "{}", "id", "name")],
+            [TextDelta("u")],
+        ):
             call.send(*batch)
             await settle()
         call.finish()

@@ -83,7 +83,9 @@ def test_what_cannot_pass_is_never_tried_again(code: str) -> None:
 def test_an_error_that_knows_itself_final_is_not_tried_again() -> None:
     async def scenario(host: Host) -> None:
         a = await host.infer()
-        host.provider.last.refuse(ProviderError("NETWORK_ERROR", "Bad certificate.", retryable=False, errno="TLS_ERROR"))
+        host.provider.last.refuse(
+            ProviderError("NETWORK_ERROR", "Bad certificate.", retryable=False, errno="TLS_ERROR")
+        )
         await settle()
         terminal = host.terminal(a)
         assert (terminal["attempts"], terminal["retryable"]) == (1, False)
@@ -171,9 +173,7 @@ def test_each_retry_is_announced_with_its_reason_its_wait_and_its_number(jitter:
     play(scenario)
 
 
-@pytest.mark.parametrize(
-    "content", [TextDelta("t"), ReasoningDelta("r"), ToolCallDelta(0, "", "id", "name")], ids=str
-)
+@pytest.mark.parametrize("content", [TextDelta("t"), ReasoningDelta("r"), ToolCallDelta(0, "", "id", "name")], ids=str)
 def test_after_the_first_content_nothing_is_tried_again(content: ProviderEvent) -> None:
     async def scenario(host: Host) -> None:
         a, call = await host.begin()
@@ -324,5 +324,3 @@ def test_a_slot_is_kept_while_waiting_for_the_next_attempt() -> None:
         assert host.service.slots.active == 1
 
     play(scenario)
-
-

@@ -77,7 +77,24 @@ def test_every_json_value_is_classified_and_keeps_its_id(value: Any) -> None:
 
 @pytest.mark.parametrize(
     "request_id",
-    [1, 0, -1, 1.5, -0.0, "", "1", "é😀\u0000\u2028", 2**53 + 1, 2**63, 2**64, -(2**70), 10**300, 1e-300, 1.7e308, None],
+    [
+        1,
+        0,
+        -1,
+        1.5,
+        -0.0,
+        "",
+        "1",
+        "é😀\u0000\u2028",
+        2**53 + 1,
+        2**63,
+        2**64,
+        -(2**70),
+        10**300,
+        1e-300,
+        1.7e308,
+        None,
+    ],
 )
 def test_an_id_of_any_type_comes_back_as_it_was(request_id: Any) -> None:
     message = decoded({"jsonrpc": "2.0", "id": request_id, "method": "ping"})
@@ -126,7 +143,9 @@ def test_what_is_not_strict_json_in_utf8_is_a_parse_error(line: bytes, what: str
 
 @pytest.mark.parametrize("text", ["\u0000", "\u2028\u2029", "\ufeff", "\uffff", "😀", "e\u0301", "\u007f\u0085"])
 def test_a_string_is_never_silently_altered(text: str) -> None:
-    for line in (json.dumps({"jsonrpc": "2.0", "id": 1, "method": text}, ensure_ascii=ascii) for ascii in (True, False)):
+    for line in (
+        json.dumps({"jsonrpc": "2.0", "id": 1, "method": text}, ensure_ascii=ascii) for ascii in (True, False)
+    ):
         message = decode_line(line.encode(), 1)
         assert isinstance(message, Request)
         assert message.method == text

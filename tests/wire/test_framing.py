@@ -13,7 +13,9 @@ from llm_sidecar.wire.framing import BOM, TOO_LONG, LineFramer, LineTooLong
 
 LIMIT = 24
 
-pieces = st.sampled_from([b"\n", b"\r\n", b"\r", b" ", b"\t", BOM, b"{", b"a" * (LIMIT - 1), b"a" * LIMIT, b"\xff", b"\0"])
+pieces = st.sampled_from(
+    [b"\n", b"\r\n", b"\r", b" ", b"\t", BOM, b"{", b"a" * (LIMIT - 1), b"a" * LIMIT, b"\xff", b"\0"]
+)
 streams = st.one_of(
     st.lists(pieces, max_size=20).map(b"".join),
     st.lists(st.one_of(pieces, st.binary(max_size=40)), max_size=12).map(b"".join),

@@ -1,0 +1,132 @@
+"""Every adapter, through every rule of `providers.base`."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import NamedTuple
+
+import pytest
+
+from llm_sidecar.limits import Limits
+from llm_sidecar.providers.base import Provider, ProviderRequest
+from llm_sidecar.providers.openai_chat import OpenAIChatProvider
+from tests.providers import contract
+from tests.providers.contract import run
+from tests.providers.fault_server import STREAM_HEAD, Exchange, answer, chunked, fault_server, sse, stream
+from tests.providers.openai_fixtures import body, chunk, request_to
+
+
+class Subject(NamedTuple):
+    """An adapter, and requests that its other side is ready for."""
+
+    provider: Provider
+    complete: list[ProviderRequest]
+    """Answers that come to their end: text, reasoning, tool calls."""
+    endless: ProviderRequest
+    """An answer that has begun and is still coming."""
+    refused: dict[str, ProviderRequest]
+    """By the code of the failure: before the answer and in the middle of it."""
+
+
+@asynccontextmanager
+async def openai_chat() -> AsyncIterator[Subject]:
+    models = ["openai_text.sse", "openai_parallel_tools.sse", "deepseek_reasoning.sse"]
+
+    async def script(exchange: Exchange) -> None:
+        model = exchange.request.json["model"]
+        if model == "endless":
+            await exchange.send(STREAM_HEAD + chunked(sse(chunk("a"))))
+        elif model == "refused":
+            await exchange.send(answer(401, b"{}"))
+        elif model == "cut off":
+            await exchange.send(stream(sse(chunk("a"))))
+        else:
+            await exchange.send(stream(body(model)))
+
+    async with fault_server(script) as server:
+        provider = OpenAIChatProvider(Limits)
+        try:
+            yield Subject(
+                provider,
+                [request_to(server.url, model_id=model) for model in models],
+                request_to(server.url, model_id="endless"),
+                {
+                    "AUTH_ERROR": request_to(server.url, model_id="refused"),
+                    "STREAM_TRUNCATED": request_to(server.url, model_id="cut off"),
+                },
+            )
+        finally:
+            await provider.aclose()
+
+
+ADAPTERS: dict[str, Callable[[], AbstractAsyncContextManager[Subject]]] = {"openai chat": openai_chat}
+
+each_adapter = pytest.mark.parametrize("adapter", ADAPTERS.values(), ids=ADAPTERS.keys())
+
+
+@each_adapter
+@pytest.mark.parametrize(
+    "rule",
+    [
+        contract.a_complete_answer_keeps_the_rules,
+        contract.an_answer_can_be_left_after_its_first_batch,
+        contract.an_answer_can_be_left_before_its_first_batch,
+        contract.the_caller_s_own_exception_passes_through,
+        contract.two_answers_at_once_do_not_mix,
+    ],
+)
+def test_a_complete_answer(
+    adapter: Callable[[], AbstractAsyncContextManager[Subject]],
+    rule: Callable[[Provider, ProviderRequest], Awaitable[None]],
+) -> None:
+    async def main() -> None:
+        async with adapter() as subject:
+            for request in subject.complete:
+                await rule(subject.provider, request)
+
+    run(main())
+
+
+@each_adapter
+@pytest.mark.parametrize(
+    "rule",
+    [
+        contract.cancellation_is_raised_again,
+        contract.an_answer_can_be_left_after_its_first_batch,
+        contract.an_answer_can_be_left_before_its_first_batch,
+        contract.the_caller_s_own_exception_passes_through,
+    ],
+)
+def test_an_answer_that_goes_on(
+    adapter: Callable[[], AbstractAsyncContextManager[Subject]],
+    rule: Callable[[Provider, ProviderRequest], Awaitable[None]],
+) -> None:
+    async def main() -> None:
+        async with adapter() as subject:
+            await rule(subject.provider, subject.endless)
+
+    run(main())
+
+
+@each_adapter
+def test_a_failure_is_typed(adapter: Callable[[], AbstractAsyncContextManager[Subject]]) -> None:
+    async def main() -> None:
+        async with adapter() as subject:
+            for code, request in subject.refused.items():
+                await contract.a_refused_request_raises(subject.provider, request, code)
+
+    run(main())
+
+
+@each_adapter
+def test_it_can_be_warmed_and_closed_at_any_time(
+    adapter: Callable[[], AbstractAsyncContextManager[Subject]],
+) -> None:
+    async def main() -> None:
+        async with adapter() as subject:
+            await subject.provider.warm()
+            await subject.provider.aclose()
+            await subject.provider.warm()
+
+    run(main())
