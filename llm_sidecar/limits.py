@@ -116,7 +116,7 @@ _FIELD_OF_WIRE_NAME: Final = {camel(name): name for name in _NAMES}
 
 BOUNDS: Final[dict[str, tuple[int, int]]] = {
     **dict.fromkeys(_NAMES, (1, 2**31 - 1)),
-    "max_message_bytes": (1 * KIB, 256 * MIB),
+    "max_message_bytes": (4 * KIB, 256 * MIB),  # any event without its text fits
     "max_reply_bytes": (64 * KIB, 1024 * MIB),
     "max_event_bytes": (64 * KIB, 1024 * MIB),
     "max_token_event_bytes": (64, 1 * MIB),

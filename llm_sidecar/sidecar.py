@@ -84,9 +84,9 @@ class Sidecar:
             source,
             self._dispatcher,
             self._outbox,
-            self._limits,
-            lambda: self.stop(Exit.END_OF_INPUT),
-            keep_last_line=settings.drain,
+            lambda: self._limits,
+            self._end_of_input,
+            drain=settings.drain,
         )
         self._outbox.on_broken = lambda: self.stop(Exit.OUTPUT_CLOSED)
         self._stopped: asyncio.Future[Exit] = self._loop.create_future()
@@ -94,6 +94,7 @@ class Sidecar:
         self._may_initialize = True
         self._parent: ParentWatch | None = None
         self._prewarming: asyncio.Task[None] | None = None
+        self._draining: asyncio.Task[None] | None = None
         self._loop_lag_ms = 0.0
 
     def stop(self, reason: Exit) -> None:
@@ -108,22 +109,18 @@ class Sidecar:
         self._loop.call_later(_TICK_SECONDS, self._tick, self._loop.time() + _TICK_SECONDS)
         self._connection.start()
         reason = await self._stopped
-        if reason is Exit.END_OF_INPUT and self._settings.drain:
-            reason = await self._drain()
         await self._settle()
         log.info("stopped", reason=reason.name.lower().replace("_", " "), exitCode=int(reason))
         return reason
 
     # --- the end ---
 
-    async def _drain(self) -> Exit:
-        """Finish what was asked, unless something else stops the process meanwhile."""
-        self._stopped = self._loop.create_future()
-        finishing = asyncio.ensure_future(self._finish_work())
-        finishing.add_done_callback(lambda _: self.stop(Exit.END_OF_INPUT))
-        reason = await self._stopped
-        finishing.cancel()
-        return reason
+    def _end_of_input(self) -> None:
+        if self._settings.drain:
+            self._draining = asyncio.ensure_future(self._finish_work())
+            self._draining.add_done_callback(lambda _: self.stop(Exit.END_OF_INPUT))
+        else:
+            self.stop(Exit.END_OF_INPUT)
 
     async def _finish_work(self) -> None:
         await self._dispatcher.settled()
@@ -132,6 +129,8 @@ class Sidecar:
 
     async def _settle(self) -> None:
         """End what runs, tell the host as long as it listens, close everything; bounded in time."""
+        if self._draining is not None:
+            self._draining.cancel()
         self._accepting = False
         self._connection.close()
         self._dispatcher.refuse_all()
@@ -200,7 +199,7 @@ class Sidecar:
             limits = limits.with_changes(changes, where="tokenBatching")
         self._may_initialize = False
         self._limits = limits
-        self._connection.set_max_message_bytes(limits.max_message_bytes)
+        self._connection.limits_changed()
         if params.process_id is not None and self._parent is not None:
             seen = self._parent.watch(params.process_id)
             log.info("watching the host", processId=params.process_id, visible=seen)

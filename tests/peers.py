@@ -48,6 +48,10 @@ class HostEnd(Protocol):
 
     def unstall(self) -> None: ...
 
+    def lose_sidecar(self) -> None:
+        """The sidecar is gone, and its ends with it."""
+        ...
+
 
 class MemoryEnd:
     def __init__(self, source: MemorySource, sink: MemorySink) -> None:
@@ -61,11 +65,15 @@ class MemoryEnd:
     async def write(self, data: bytes) -> None:
         self._source.write(data)
 
+    def lose_sidecar(self) -> None:
+        """Its sink is closed: that is all there is."""
+
 
 class PipeEnd:
-    def __init__(self, stdin: int, stdout: int) -> None:
+    def __init__(self, stdin: int, stdout: int, of_sidecar: tuple[int, ...]) -> None:
         self._stdin: int | None = stdin
         self._stdout = stdout
+        self._of_sidecar = of_sidecar
         self._loop = asyncio.get_running_loop()
         self._received = bytearray()
         self._arrived = asyncio.Event()
@@ -113,10 +121,16 @@ class PipeEnd:
             self._stalled = False
             self._loop.add_reader(self._stdout, self._read)
 
+    def lose_sidecar(self) -> None:
+        for descriptor in self._of_sidecar:
+            os.close(descriptor)
+        self._of_sidecar = ()
+
     def close(self) -> None:
         self.end()
         self.stall()
         os.close(self._stdout)
+        self.lose_sidecar()
 
     def _read(self) -> None:
         data = os.read(self._stdout, 1 << 20)
@@ -138,17 +152,13 @@ async def transport(kind: str) -> AsyncIterator[tuple[ByteSource, ByteSink, Host
     host_in, child_out = os.pipe()
     pipe_source = open_source(child_in, force_thread=kind == "threads")
     pipe_sink = open_sink(child_out, force_thread=kind == "threads")
-    end = PipeEnd(host_out, host_in)
+    end = PipeEnd(host_out, host_in, (child_in, child_out))
     try:
         yield pipe_source, pipe_sink, end
     finally:
         pipe_source.close()
         pipe_sink.close()
         end.close()
-        # A thread may still be about to use the descriptor it was given: left to it, as at the end of a process.
-        if kind == "pipes":
-            os.close(child_in)
-            os.close(child_out)
 
 
 class Peer:
@@ -230,7 +240,12 @@ class SidecarPeer(Peer):
     def __init__(self, end: HostEnd, sidecar: Sidecar) -> None:
         super().__init__(end)
         self.sidecar = sidecar
-        self.running = asyncio.ensure_future(sidecar.run())
+        self.running = asyncio.ensure_future(self._run())
+
+    async def _run(self) -> Exit:
+        reason = await self.sidecar.run()
+        self.end.lose_sidecar()
+        return reason
 
     async def exit_code(self) -> Exit:
         return await self.running
@@ -277,7 +292,7 @@ async def open_bench(
         peer.outbox = Outbox(sink, lambda: in_force)
         peer.dispatcher = Dispatcher(methods, handlers, peer.outbox, lambda: in_force, show_stacks=show_stacks)
         peer.connection = Connection(
-            source, peer.dispatcher, peer.outbox, in_force, peer.ended.set, keep_last_line=False
+            source, peer.dispatcher, peer.outbox, in_force, peer.ended.set, drain=False
         )
         peer.connection.start()
         yield peer

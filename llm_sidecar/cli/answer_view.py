@@ -1,7 +1,7 @@
 """An answer on its way to a person: asked for, shown as it streams, cancelled by Ctrl-C.
 
-Law: a view is entered before the question is asked and left when the answer has ended, whatever ended it. On a terminal
-the view is `terminal_view`'s; anywhere else it is the one here, which writes the answer's text and nothing else.
+Law: a view is entered before the question is asked and left when the answer has ended, whatever ended it. How it shows
+the answer is its own business (`plain_screen`, `terminal_view`).
 """
 
 from __future__ import annotations
@@ -23,27 +23,6 @@ class AnswerView(Protocol):
     def __exit__(self, *_: object) -> None: ...
 
     def show(self, text: str) -> None: ...
-
-
-class PlainView:
-    """Text as it comes; `set_apart`, with an empty line below."""
-
-    def __init__(self, *, set_apart: bool) -> None:
-        self.received = ReceivedAnswer()
-        self._set_apart = set_apart
-
-    def __enter__(self) -> PlainView:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self.received.text and not self.received.text.endswith("\n"):
-            print(flush=True)
-        if self._set_apart:
-            print(flush=True)
-
-    def show(self, text: str) -> None:
-        if text:
-            print(text, end="", flush=True)
 
 
 async def stream_answer(sidecar: SidecarProcess, params: dict[str, Any], view: AnswerView) -> DoneEvent | ErrorEvent:

@@ -21,7 +21,8 @@ from llm_sidecar.cli.choice import Choice, choose
 from llm_sidecar.cli.conversation import Conversation
 from llm_sidecar.cli.failure import FAILED, INTERRUPTED, run_command
 from llm_sidecar.cli.local_servers import find_local_servers
-from llm_sidecar.cli.screen import Screen, open_screen
+from llm_sidecar.cli.output import open_screen
+from llm_sidecar.cli.screen import Screen
 from llm_sidecar.client import ErrorEvent, InitializeParams, SidecarDied, SidecarError, SidecarProcess
 from llm_sidecar.messages.handshake import PROTOCOL_VERSION
 

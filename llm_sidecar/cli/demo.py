@@ -10,8 +10,9 @@ import asyncio
 
 from llm_sidecar.cli.answer_view import stream_answer
 from llm_sidecar.cli.failure import FAILED, INTERRUPTED, run_command
+from llm_sidecar.cli.output import open_screen
 from llm_sidecar.cli.received import duration
-from llm_sidecar.cli.screen import Row, Screen, open_screen
+from llm_sidecar.cli.screen import Row, Screen
 from llm_sidecar.cli.summary import summary
 from llm_sidecar.client import ErrorEvent, InitializeParams, SidecarError, SidecarProcess
 from llm_sidecar.messages.handshake import PROTOCOL_VERSION

@@ -18,7 +18,8 @@ from llm_sidecar.cli import checks
 from llm_sidecar.cli.checks import Check
 from llm_sidecar.cli.failure import FAILED, run_command
 from llm_sidecar.cli.local_servers import find_local_servers
-from llm_sidecar.cli.screen import Row, Tone, open_screen
+from llm_sidecar.cli.output import open_screen
+from llm_sidecar.cli.screen import Row, Tone
 from llm_sidecar.cli.trial import run_trial
 
 _MARKS: Final[dict[str, tuple[str, Tone]]] = {

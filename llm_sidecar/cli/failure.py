@@ -56,7 +56,8 @@ def run_command(work: Callable[[], int]) -> int:
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(errors="replace")  # type: ignore[union-attr]
     try:
-        return work()
+        exit_code = work()
+        sys.stdout.flush()
     except KeyboardInterrupt:
         return INTERRUPTED
     except BrokenPipeError:
@@ -66,3 +67,4 @@ def run_command(work: Callable[[], int]) -> int:
     except SidecarError as error:
         print("\n".join(["llm-sidecar: " + describe(error)[0], *describe(error)[1:]]), file=sys.stderr)
         return FAILED
+    return exit_code

@@ -57,7 +57,7 @@ async def _ask(port: int, provider_id: str) -> LocalServer | None:
         if head.split(b" ", 2)[1:2] != [b"200"]:
             return None
         listed = msgspec.json.decode(body, type=_ModelList)
-    except (OSError, TimeoutError, msgspec.DecodeError):
+    except (OSError, TimeoutError, msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
     return LocalServer(provider_id, f"http://{_HOST}:{port}/v1", [model.id for model in listed.data or ()])
 

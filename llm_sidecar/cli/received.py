@@ -66,7 +66,7 @@ class ReceivedAnswer:
         if self._first_at is not None:
             figures.append(f"first token {duration(self._first_at - self._asked_at)}")
         if self.tokens:
-            figures.append(f"{self.tokens:,} tokens")
+            figures.append(f"{self.tokens:,} token{'' if self.tokens == 1 else 's'}")
         figures.append(duration(now - self._asked_at))
         return figures
 

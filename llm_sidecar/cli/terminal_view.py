@@ -59,7 +59,7 @@ class TerminalView:
         self._closing.close()
         received = self.received
         if received.text or received.reasoning:
-            self._console.print(self._frame(self._answer(received.text)))
+            self._console.print(self._frame(_answer(received.reasoning, received.text)))
         if isinstance(received.terminal, DoneEvent) and not self._framed:
             self._console.print(Padding(_figures(received.figures()), (1, 2)))
 
@@ -68,7 +68,8 @@ class TerminalView:
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         lines = max(_LEAST_LINES, console.size.height - _LINES_BESIDE)
-        yield self._frame(_Tail(self._answer(self.received.text[-_LIVE_CHARACTERS:]), lines))
+        reasoning, text = self.received.reasoning, self.received.text
+        yield self._frame(_Tail(_answer(reasoning[-_LIVE_CHARACTERS:], text[-_LIVE_CHARACTERS:]), lines))
         yield self._status()
 
     def _frame(self, content: RenderableType) -> RenderableType:
@@ -85,22 +86,22 @@ class TerminalView:
             return "yellow" if terminal.cancelled else "green"
         return "cyan"
 
-    def _answer(self, text: str) -> RenderableType:
-        parts: list[RenderableType] = []
-        reasoning = self.received.reasoning
-        if reasoning:
-            parts.append(Text(reasoning, style="dim italic"))
-        if reasoning and text:
-            parts.append(Text())
-        if text:
-            parts.append(Markdown(text, code_theme="ansi_dark", hyperlinks=False))
-        return Group(*parts) if parts else Text("…", style="dim")
-
     def _status(self) -> RenderableType:
         """The spinner, and figures that wrap one by one in a narrow window."""
         status = Table.grid(padding=(0, 1))
         status.add_row(self._spinner, _figures([self.received.state, *self.received.figures()]))
         return status if self._framed else Padding(status, (0, 2), expand=False)
+
+
+def _answer(reasoning: str, text: str) -> RenderableType:
+    parts: list[RenderableType] = []
+    if reasoning:
+        parts.append(Text(reasoning, style="dim italic"))
+    if reasoning and text:
+        parts.append(Text())
+    if text:
+        parts.append(Markdown(text, code_theme="ansi_dark", hyperlinks=False))
+    return Group(*parts) if parts else Text("…", style="dim")
 
 
 def _figures(figures: list[str]) -> Text:

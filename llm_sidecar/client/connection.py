@@ -102,7 +102,7 @@ class Connection:
                 continue
             try:
                 self._take(_decode_message(line))
-            except msgspec.DecodeError:
+            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
                 self.unreadable_lines += 1
 
     def fail(self, failure: SidecarError) -> None:

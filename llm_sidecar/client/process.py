@@ -35,7 +35,8 @@ _SHUTDOWN_SECONDS: Final = 3.0
 """The sidecar gives running work one second, unless its limits say otherwise."""
 _EXIT_SECONDS: Final = 3.0
 """The sidecar promises two."""
-_SIGNAL_SECONDS: Final = 2.0
+_TERMINATE_SECONDS: Final = 2.0
+_KILL_SECONDS: Final = 2.0
 _MAX_LOG_LINE: Final = 64 * KIB
 _LOG_LINES_KEPT: Final = 20
 
@@ -167,10 +168,10 @@ class SidecarProcess:
             self._child.close_stdin()
             if not await self._child.ended_within(_EXIT_SECONDS):
                 self._child.terminate()
-                await self._child.ended_within(_SIGNAL_SECONDS)
+                await self._child.ended_within(_TERMINATE_SECONDS)
         finally:
             self._child.kill()
-            await self._child.ended_within(_SIGNAL_SECONDS)
+            await self._child.ended_within(_KILL_SECONDS)
 
     # --- what the child says ---
 

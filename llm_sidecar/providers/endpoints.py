@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
+from functools import lru_cache
 from typing import Final
 from urllib.parse import SplitResult, urlsplit
 
@@ -23,6 +24,7 @@ _LOOPBACK_V4: Final = ipaddress.ip_network("127.0.0.0/8")
 _LOOPBACK_V6: Final = ipaddress.ip_address("::1")
 
 
+@lru_cache(maxsize=64)
 def normalise_base_url(text: str) -> str:
     """The base URL for an OpenAI-compatible server: no trailing slash, with a path.
 

@@ -1,4 +1,4 @@
-"""The one HTTP client of our own: aiohttp, made strict, its exceptions translated.
+"""The one HTTP client of our own: aiohttp, made strict; its exceptions are translated by `http_errors`.
 
 Law: one request, one response; no redirect is followed, no proxy, netrc or cookie is used, no compressed body is
 accepted, certificates are always checked. Nothing times out here but the connection: how long an answer may take is
@@ -10,17 +10,17 @@ aiohttp costs about a quarter of a second to import, so it is imported by the fi
 from __future__ import annotations
 
 import asyncio
-import errno
 import io
-import re
 import ssl
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from llm_sidecar import __version__
-from llm_sidecar.errors import ProviderError, network_error
+from llm_sidecar.errors import ProviderError
 from llm_sidecar.limits import KIB, Limits
 from llm_sidecar.providers.endpoints import host_and_port
+from llm_sidecar.providers.http_errors import protocol_error, translate, truncated
 
 if TYPE_CHECKING:
     import aiohttp
@@ -32,27 +32,17 @@ _KEEP_ALIVE_SECONDS: Final = 30.0
 _LINGER_SECONDS: Final = 1.0
 """How long the last bytes of a finished answer may take before its connection is closed instead of reused."""
 
-_SENTENCES: Final = {
-    "ECONNREFUSED": "Unable to connect to {}; is the server running?",
-    "ENOTFOUND": "Unable to find the host of {}; check the address and the network.",
-    "ETIMEDOUT": "Unable to connect to {} in time.",
-    "ECONNRESET": "{} closed the connection before it answered.",
-    "EHOSTUNREACH": "There is no route to {}.",
-    "ENETUNREACH": "There is no network that leads to {}.",
-    "TLS_ERROR": "No secure connection to {}: its certificate is not trusted, or it does not speak TLS.",
-}
-
 
 class HttpResponse:
     """An answer whose headers have come. Whoever got it must `close` it."""
 
     def __init__(
-        self, response: aiohttp.ClientResponse, session: aiohttp.ClientSession, where: str, patience_seconds: float
+        self, response: aiohttp.ClientResponse, session: aiohttp.ClientSession, url: str, patience_seconds: float
     ) -> None:
         self.status = response.status
         self.headers: Mapping[str, str] = response.headers
         self._response = response
-        self._where = where
+        self._url = url
         self._patience_seconds = patience_seconds
         self._is_finished = False
         self._watch_connection(session)
@@ -62,6 +52,11 @@ class HttpResponse:
         """`application/json`, lower case, without parameters; "" where none was sent."""
         return self.headers.get("content-type", "").partition(";")[0].strip().lower()
 
+    @property
+    def where(self) -> str:
+        """The host and port it came from, for messages."""
+        return host_and_port(self._url)
+
     async def read(self) -> bytes:
         """What has arrived, at least one byte; b"" once the body is complete. Raises `STREAM_TRUNCATED`."""
         try:
@@ -69,7 +64,7 @@ class HttpResponse:
         except ProviderError:
             raise
         except Exception as error:
-            raise _truncated(self._where) from error
+            raise truncated(self.where) from error
 
     async def read_all(self, max_bytes: int) -> bytes:
         """The whole body. Raises `PROVIDER_PROTOCOL_ERROR` above `max_bytes`, `STREAM_TRUNCATED` for a short one."""
@@ -77,18 +72,16 @@ class HttpResponse:
         while chunk := await self.read():
             body += chunk
             if len(body) > max_bytes:
-                raise ProviderError("PROVIDER_PROTOCOL_ERROR", f"{self._where} sent more than {max_bytes} bytes.")
+                raise ProviderError("PROVIDER_PROTOCOL_ERROR", f"{self.where} sent more than {max_bytes} bytes.")
         return bytes(body)
 
     async def read_prefix(self, max_bytes: int) -> bytes:
         """What came of an error's body, at most `max_bytes`, waiting no longer than for a connection. Never fails."""
         body = bytearray()
-        try:
+        with suppress(ProviderError, TimeoutError):
             async with asyncio.timeout(self._patience_seconds):
                 while len(body) < max_bytes and (chunk := await self.read()):
                     body += chunk
-        except (ProviderError, TimeoutError):
-            pass
         return bytes(body[:max_bytes])
 
     def finish(self) -> None:
@@ -111,8 +104,8 @@ class HttpResponse:
 
         def on_lost(_: asyncio.Future[None]) -> None:
             if not content.is_eof() and content.exception() is None:
-                broken = _protocol_error(f"{self._where} broke the framing of HTTP.")
-                content.set_exception(_truncated(self._where) if session.closed else broken)
+                broken = protocol_error(f"{self.where} broke the framing of HTTP.")
+                content.set_exception(truncated(self.where) if session.closed else broken)
 
         def on_eof() -> None:
             lost.remove_done_callback(on_lost)
@@ -146,10 +139,12 @@ class HttpClient:
                 self._library = await asyncio.to_thread(_load)
 
     async def aclose(self) -> None:
-        """Close every connection, also those in use."""
+        """Close every connection, also those in use, without waiting for a peer that does not read."""
         session, self._session = self._session, None
         if session is not None:
-            await session.close()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_LINGER_SECONDS):
+                    await session.close()
 
     async def send(self, method: str, url: str, headers: Mapping[str, str], body: bytes | None = None) -> HttpResponse:
         """Send a request; return when the headers of its answer have come.
@@ -160,7 +155,6 @@ class HttpClient:
         from aiohttp import ClientTimeout
         from yarl import URL
 
-        where = host_and_port(url)
         connect_seconds = self._limits().connect_timeout_ms / 1000
         try:
             raw = await session.request(
@@ -172,9 +166,9 @@ class HttpClient:
                 timeout=ClientTimeout(total=None, connect=connect_seconds),
             )
         except Exception as error:
-            raise _translate(error, where) from error
-        response = HttpResponse(raw, session, where, connect_seconds)
-        problem = _unacceptable(response, where)
+            raise translate(error, host_and_port(url)) from error
+        response = HttpResponse(raw, session, url, connect_seconds)
+        problem = _unacceptable(response)
         if problem is not None:
             response.close()
             raise problem
@@ -227,44 +221,13 @@ def _retrieve(lost: asyncio.Future[None]) -> None:
         lost.exception()
 
 
-def _unacceptable(response: HttpResponse, where: str) -> ProviderError | None:
+def _unacceptable(response: HttpResponse) -> ProviderError | None:
     if 300 <= response.status < 400:
-        return _protocol_error(f"{where} answered with a redirect, which is refused.", response.status)
+        return protocol_error(f"{response.where} answered with a redirect, which is refused.", response.status)
     if response.status < 400 and response.status != 200:
-        return _protocol_error(f"{where} answered with HTTP {response.status}, which is no answer.", response.status)
-    if response.headers.get("content-encoding", "identity").strip().lower() != "identity":
-        return _protocol_error(f"{where} sent a compressed body, which was not asked for.", response.status)
+        return protocol_error(
+            f"{response.where} answered with HTTP {response.status}, which is no answer.", response.status
+        )
+    if response.headers.get("content-encoding", "").strip().lower() not in ("", "identity"):
+        return protocol_error(f"{response.where} sent a compressed body, which was not asked for.", response.status)
     return None
-
-
-def _translate(error: Exception, where: str) -> ProviderError:
-    import aiohttp
-
-    if isinstance(error, aiohttp.ClientResponseError):
-        return _protocol_error(f"{where} did not answer with valid HTTP.")
-    table: tuple[tuple[type[Exception], str], ...] = (
-        (aiohttp.ServerTimeoutError, "ETIMEDOUT"),
-        (aiohttp.ClientConnectorDNSError, "ENOTFOUND"),
-        (aiohttp.ClientConnectorCertificateError, "TLS_ERROR"),
-        (aiohttp.ClientConnectorSSLError, "TLS_ERROR"),
-        (ssl.SSLError, "TLS_ERROR"),
-        (aiohttp.ClientConnectorError, _socket_error(error, otherwise="ECONNREFUSED")),
-        (OSError, _socket_error(error, otherwise="ECONNRESET")),
-    )
-    name = next((name for kind, name in table if isinstance(error, kind)), "ECONNRESET")
-    return network_error(name, _SENTENCES.get(name, "Unable to connect to {}.").format(where))
-
-
-def _socket_error(error: Exception, *, otherwise: str) -> str:
-    """The symbolic errno. Where several addresses failed differently, there is none, but the text lists them."""
-    numbers = [getattr(error, "errno", None), *(int(n) for n in re.findall(r"\[Errno (\d+)\]", str(error)))]
-    names = [errno.errorcode.get(n, "").removeprefix("WSA") for n in numbers if n is not None]
-    return next((name for name in names if name in _SENTENCES), otherwise)
-
-
-def _truncated(where: str) -> ProviderError:
-    return ProviderError("STREAM_TRUNCATED", f"The connection to {where} broke before the answer was complete.")
-
-
-def _protocol_error(message: str, status: int | None = None) -> ProviderError:
-    return ProviderError("PROVIDER_PROTOCOL_ERROR", message, status=status)

@@ -16,7 +16,7 @@ from llm_sidecar.providers.base import Endpoint, ModelDescription, ProviderReque
 from llm_sidecar.providers.endpoints import normalise_base_url
 from llm_sidecar.providers.events import ProviderEvent
 from llm_sidecar.providers.http import HttpClient, HttpResponse
-from llm_sidecar.providers.openai_chunks import UNREADABLE, ModelEntry, decode_models
+from llm_sidecar.providers.openai_chunks import UNREADABLE, ModelEntry, count, decode_models
 from llm_sidecar.providers.openai_errors import error_from_response
 from llm_sidecar.providers.openai_request import chat_body
 from llm_sidecar.providers.openai_stream import ChatDecoder
@@ -84,7 +84,8 @@ class OpenAIChatProvider:
     ) -> AsyncIterator[HttpResponse]:
         """Send a request; give its successful answer. Raises what went wrong, typed."""
         url = normalise_base_url(endpoint.base_url) + path
-        response = await self._http.send(method, url, _headers(endpoint), body)
+        headers = _headers(endpoint) if body is None else {**_headers(endpoint), "Content-Type": "application/json"}
+        response = await self._http.send(method, url, headers, body)
         try:
             if response.status >= 400:
                 beginning = await response.read_prefix(self._limits().max_error_body_bytes)
@@ -127,7 +128,7 @@ class _Answer:
 
 
 def _headers(endpoint: Endpoint) -> dict[str, str]:
-    headers = {"Accept": "text/event-stream, application/json", "Content-Type": "application/json"}
+    headers = {"Accept": "text/event-stream, application/json"}
     if endpoint.api_key:
         if not endpoint.api_key.isascii() or not endpoint.api_key.isprintable():
             raise ProviderError("AUTH_ERROR", "The key holds characters that no key has (a line break, perhaps).")
@@ -137,4 +138,4 @@ def _headers(endpoint: Endpoint) -> dict[str, str]:
 
 def _describe(model: ModelEntry) -> ModelDescription:
     context = model.max_model_len or model.context_length or model.context_window
-    return ModelDescription(model.id, context or (model.meta.n_ctx if model.meta is not None else None))
+    return ModelDescription(model.id, count(context or (model.meta.n_ctx if model.meta is not None else None)))

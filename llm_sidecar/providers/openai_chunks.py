@@ -12,6 +12,8 @@ from typing import Any, Final
 import msgspec
 from msgspec import Struct
 
+from llm_sidecar.providers.surrogates import mended
+
 
 class Function(Struct, gc=False):
     name: str | None = None
@@ -42,25 +44,29 @@ class Choice(Struct, gc=False):
     finish_reason: str | None = None
 
 
+Number = int | float | None
+"""A count as servers write it; `count` makes it one."""
+
+
 class TokenDetails(Struct, gc=False):
-    cached_tokens: int | None = None
-    reasoning_tokens: int | None = None
+    cached_tokens: Number = None
+    reasoning_tokens: Number = None
 
 
 class TokenUsage(Struct, gc=False):
-    prompt_tokens: int | None = None
-    completion_tokens: int | None = None
+    prompt_tokens: Number = None
+    completion_tokens: Number = None
     prompt_tokens_details: TokenDetails | None = None
     completion_tokens_details: TokenDetails | None = None
-    prompt_cache_hit_tokens: int | None = None
+    prompt_cache_hit_tokens: Number = None
     """DeepSeek's name for the cached ones."""
 
 
 class Progress(Struct, gc=False):
     """llama.cpp with `return_progress`: prompt tokens read so far."""
 
-    processed: int = 0
-    total: int | None = None
+    processed: Number = None
+    total: Number = None
 
 
 class Chunk(Struct, gc=False):
@@ -78,22 +84,25 @@ class ErrorObject(Struct, gc=False):
 
 
 class ModelMeta(Struct, gc=False):
-    n_ctx: int | None = None
+    n_ctx: Number = None
 
 
 class ModelEntry(Struct, gc=False):
     """A model; how its context window is called depends on the server (vLLM, OpenRouter, Groq, llama.cpp)."""
 
     id: str = ""
-    max_model_len: int | None = None
-    context_length: int | None = None
-    context_window: int | None = None
+    max_model_len: Number = None
+    context_length: Number = None
+    context_window: Number = None
     meta: ModelMeta | None = None
 
 
 class ModelList(Struct, gc=False):
     data: list[ModelEntry] | None = None
 
+
+_MAX_COUNT: Final = 2**53
+"""What a host's JSON parser can hold."""
 
 UNREADABLE: Final = (msgspec.DecodeError, ValueError, RecursionError)
 """What decoding raises for bytes that are not UTF-8, not JSON, too deep, or not of the wanted shape."""
@@ -104,8 +113,29 @@ _decode_error_object = msgspec.json.Decoder(ErrorObject).decode
 
 
 def decode_odd_chunk(data: bytes) -> Chunk:
-    r"""As `decode_chunk`, but slower and lenient: half a surrogate pair (`"\ud83d"`) and `NaN` are let through."""
-    return msgspec.convert(json.loads(data.decode("utf-8")), Chunk)
+    r"""As `decode_chunk`, but slower and lenient: `NaN` passes, and in texts half a surrogate pair (`"\ud83d"`).
+
+    In names, which come whole, halves are replaced.
+    """
+    chunk = msgspec.convert(json.loads(data.decode("utf-8")), Chunk)
+    chunk.model = _mended(chunk.model)
+    for choice in chunk.choices or ():
+        choice.finish_reason = _mended(choice.finish_reason)
+        delta = choice.delta or choice.message
+        for part in (delta.tool_calls if delta is not None else None) or ():
+            part.id = _mended(part.id)
+            if part.function is not None:
+                part.function.name = _mended(part.function.name)
+    return chunk
+
+
+def _mended(name: str | None) -> str | None:
+    return None if name is None else mended(name)
+
+
+def count(number: Number) -> int | None:
+    """A token count; None for what cannot be one."""
+    return int(number) if number is not None and 0 <= number <= _MAX_COUNT else None
 
 
 def is_error_object(data: bytes) -> bool:

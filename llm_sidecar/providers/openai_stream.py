@@ -9,11 +9,10 @@ The end is `[DONE]`, or a clean end of the body after a finish reason (vLLM and 
 
 from __future__ import annotations
 
-from typing import Final, Literal
+from typing import Final
 
 from llm_sidecar.errors import ProviderError
 from llm_sidecar.providers.events import (
-    Finish,
     ModelNamed,
     PromptProgress,
     ProviderEvent,
@@ -29,44 +28,16 @@ from llm_sidecar.providers.openai_chunks import (
     Delta,
     TokenUsage,
     ToolCallPart,
+    count,
     decode_chunk,
     decode_odd_chunk,
     is_error_object,
 )
 from llm_sidecar.providers.openai_errors import error_from_event
+from llm_sidecar.providers.openai_finish import finish_of
 from llm_sidecar.providers.openai_tool_calls import NewCall, ToolCallIndex
 from llm_sidecar.providers.sse import SseDecoder
 from llm_sidecar.providers.surrogates import SurrogateJoiner
-
-Reason = Literal["stop", "length", "content_filter", "tool_calls"]
-
-_REASONS: Final[dict[str, Reason]] = {
-    "length": "length",
-    "max_tokens": "length",
-    "max_output_tokens": "length",
-    "model_context_window_exceeded": "length",
-    "content_filter": "content_filter",
-    "refusal": "content_filter",
-    "safety": "content_filter",
-    "recitation": "content_filter",
-    "blocklist": "content_filter",
-    "prohibited_content": "content_filter",
-    "spii": "content_filter",
-    "tool_calls": "tool_calls",
-    "function_call": "tool_calls",
-    "tool_use": "tool_calls",
-}
-"""By the provider's word in lower case. A word in neither table is `stop` (`eos`, `end_turn`, …): the stream ended as
-it should, and the word itself travels as the raw reason."""
-_FAILURES: Final = {
-    "insufficient_system_resource": "PROVIDER_OVERLOADED",
-    "error": "SERVER_ERROR",
-    "abort": "SERVER_ERROR",
-    "malformed_function_call": "SERVER_ERROR",
-    "unexpected_tool_call": "SERVER_ERROR",
-    "other": "SERVER_ERROR",
-}
-_SAY_STOP_BESIDE_TOOL_CALLS: Final = frozenset({"google", "ollama"})
 
 _TEXT: Final = -1
 _REASONING: Final = -2
@@ -162,14 +133,13 @@ class ChatDecoder:
         if chunk.usage is not None:
             self._usage = chunk.usage
         if chunk.prompt_progress is not None:
-            self._batch.append(PromptProgress(chunk.prompt_progress.processed, chunk.prompt_progress.total))
+            progress = chunk.prompt_progress
+            self._batch.append(PromptProgress(count(progress.processed) or 0, count(progress.total)))
 
     def _take_delta(self, delta: Delta, odd: bool) -> None:
         if delta.reasoning_content or delta.reasoning:
-            field = "reasoning_content" if delta.reasoning_content else "reasoning"
-            text = delta.reasoning_content or delta.reasoning or ""
-            self._reasoning.add(field, text)
-            self._take_text(_REASONING, text, odd)
+            self._reasoning.field = "reasoning_content" if delta.reasoning_content else "reasoning"
+            self._take_text(_REASONING, delta.reasoning_content or delta.reasoning or "", odd)
         if delta.content:
             self._take_text(_TEXT, delta.content, odd)
         elif delta.refusal:
@@ -210,6 +180,7 @@ class ChatDecoder:
             self._batch.append(TextDelta(text, len(pieces)))
         elif self._channel == _REASONING:
             self._batch.append(ReasoningDelta(text))
+            self._reasoning.add(text)
         else:
             call, self._new_call = self._new_call, None
             self._batch.append(
@@ -231,12 +202,13 @@ class ChatDecoder:
         return batch
 
     def _finish(self) -> None:
-        word = (self._raw_reason or "").lower()
-        if word in _FAILURES:
-            self.failure = ProviderError(_FAILURES[word], "The provider broke off its answer.", provider_code=word)
-            return
         if not self._answered:
             self.failure = _protocol_error("ended the stream without an answer")
+            return
+        try:
+            finish = finish_of(self._raw_reason, self._provider_id, has_tool_calls=bool(self._calls))
+        except ProviderError as failure:
+            self.failure = failure
             return
         for channel in self._halves.abandon():
             self._take_text(channel, "\ufffd", odd=False)
@@ -245,10 +217,7 @@ class ChatDecoder:
         state = self._reasoning.state()
         if state is not None and self._calls:
             self._batch.append(state)
-        reason: Reason = "content_filter" if word.startswith("image_") else _REASONS.get(word, "stop")
-        if reason == "stop" and self._calls and self._provider_id in _SAY_STOP_BESIDE_TOOL_CALLS:
-            reason = "tool_calls"
-        self._batch.append(Finish(reason, self._raw_reason))
+        self._batch.append(finish)
         self.complete = True
 
 
@@ -256,28 +225,28 @@ class _ReasoningState:
     """The reasoning of one answer, kept because servers want to see it again beside the results of its tool calls."""
 
     def __init__(self, max_chars: int) -> None:
+        self.field = ""
+        """The name the server gave it, and wants it back under."""
         self._room = max_chars
-        self._field = ""
         self._pieces: list[str] = []
 
-    def add(self, field: str, text: str) -> None:
-        self._field = field
+    def add(self, text: str) -> None:
         self._room -= len(text)
         if self._room >= 0:
             self._pieces.append(text)
 
     def state(self) -> ProviderState | None:
-        return ProviderState({self._field: "".join(self._pieces)}) if self._pieces and self._room >= 0 else None
+        return ProviderState({self.field: "".join(self._pieces)}) if self._pieces and self._room >= 0 else None
 
 
 def _usage_report(usage: TokenUsage) -> UsageReport:
     prompt, completion = usage.prompt_tokens_details, usage.completion_tokens_details
     cached = prompt.cached_tokens if prompt is not None else None
     return UsageReport(
-        prompt_tokens=usage.prompt_tokens,
-        completion_tokens=usage.completion_tokens,
-        cached_prompt_tokens=usage.prompt_cache_hit_tokens if cached is None else cached,
-        reasoning_tokens=completion.reasoning_tokens if completion is not None else None,
+        prompt_tokens=count(usage.prompt_tokens),
+        completion_tokens=count(usage.completion_tokens),
+        cached_prompt_tokens=count(usage.prompt_cache_hit_tokens if cached is None else cached),
+        reasoning_tokens=count(completion.reasoning_tokens) if completion is not None else None,
     )
 
 

@@ -7,6 +7,11 @@ in two deltas. The first half is held back until its other half comes; a half th
 from __future__ import annotations
 
 
+def mended(text: str) -> str:
+    """`text` with its pairs joined and lone halves replaced."""
+    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+
+
 class SurrogateJoiner:
     """One per answer; `channel` tells apart texts that are interleaved."""
 
@@ -23,7 +28,7 @@ class SurrogateJoiner:
         if "\ud800" <= text[-1:] <= "\udbff":
             self._halves[channel] = text[-1]
             text = text[:-1]
-        return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+        return mended(text)
 
     def abandon(self) -> list[int]:
         """The channels whose half will not come any more."""

@@ -25,7 +25,8 @@ _LINES_PER_TURN: Final = 200
 class Connection:
     """Reads `source` until it ends, then calls `on_end` once everything read has been dispatched.
 
-    `keep_last_line`: a last line without its ending counts as complete (files often lack it).
+    `drain`: the end of the input hurries nothing, and a last line without its ending counts as complete (files often
+    lack it).
     """
 
     def __init__(
@@ -33,36 +34,34 @@ class Connection:
         source: ByteSource,
         dispatcher: Dispatcher,
         outbox: Outbox,
-        limits: Limits,
+        limits: Callable[[], Limits],
         on_end: Callable[[], None],
         *,
-        keep_last_line: bool,
+        drain: bool,
     ) -> None:
         self._source = source
         self._dispatcher = dispatcher
         self._outbox = outbox
-        self._framer = LineFramer(limits.max_message_bytes)
+        self._framer = LineFramer(limits().max_message_bytes)
         self._on_end = on_end
-        self._keep_last_line = keep_last_line
+        self._drain = drain
         self._lines: deque[bytes | LineTooLong] = deque()
         self._ended = False
         self._closed = False
-        self._scheduled = False
+        self._scheduled: asyncio.TimerHandle | None = None
         self._loop = asyncio.get_running_loop()
-        self._invalid_per_second = limits.invalid_messages_per_second
-        self._invalid_credit = float(limits.invalid_messages_per_second)
-        self._credited_at = self._loop.time()
+        self._limits = limits
+        self._garbage_paid_at = 0.0
         source.on_data = self._take
         source.on_end = self._end
-        outbox.on_reply_room = self._pump
 
     def start(self) -> None:
         """Begin to read."""
         self._source.start()
 
-    def set_max_message_bytes(self, value: int) -> None:
-        """Change the limit of a line, from the next byte on."""
-        self._framer.max_line_bytes = value
+    def limits_changed(self) -> None:
+        """Apply the limits in force now, from the next byte on."""
+        self._framer.max_line_bytes = self._limits().max_message_bytes
 
     def close(self) -> None:
         """Read nothing more, and forget what was read and not dispatched."""
@@ -76,23 +75,28 @@ class Connection:
 
     def _end(self) -> None:
         self._ended = True
-        if self._keep_last_line:
+        if self._drain:
             self._lines += self._framer.finish()
         self._pump()
 
     def _pump(self) -> None:
         """Dispatch what has been read, as far as that is allowed now."""
-        if self._scheduled or self._closed:
+        if self._closed or (self._scheduled is not None and not self._ended):
             return
+        self._stop_waiting()
+        # Two seconds after the end the process must be gone: what was read before is bounded, and answered at once.
+        hurry = self._ended and not self._drain
         budget = _LINES_PER_TURN
         while self._lines and budget:
             budget -= 1
-            if self._outbox.replies_full:
+            if self._outbox.replies_full and not hurry:
                 self._source.pause()
-                return  # the outbox calls back
-            if not self._dispatcher.handle_line(self._lines.popleft()) and self._must_slow_down():
+                self._outbox.when_reply_room(self._pump)
+                return
+            delay = self._delay_for(self._dispatcher.handle_line(self._lines.popleft()))
+            if delay > 0 and not hurry:
                 self._source.pause()
-                self._later(1 / 20)
+                self._later(delay)
                 return
         if self._lines:
             self._source.pause()
@@ -103,19 +107,23 @@ class Connection:
         else:
             self._source.resume()
 
-    def _must_slow_down(self) -> bool:
-        """Spend one unit of the credit for garbage; whether it is used up."""
+    def _delay_for(self, garbage: int) -> float:
+        """Seconds to wait after so much garbage: what exceeds a second's allowance is paid for with time."""
+        if not garbage:
+            return 0.0
         now = self._loop.time()
-        most = float(self._invalid_per_second)
-        self._invalid_credit = min(most, self._invalid_credit + (now - self._credited_at) * most)
-        self._credited_at = now
-        self._invalid_credit -= 1
-        return self._invalid_credit < 0
+        price = garbage / self._limits().invalid_messages_per_second
+        self._garbage_paid_at = max(self._garbage_paid_at, now - 1) + price
+        return self._garbage_paid_at - now
 
     def _later(self, delay: float) -> None:
-        self._scheduled = True
-        self._loop.call_later(delay, self._again)
+        self._scheduled = self._loop.call_later(delay, self._again)
 
     def _again(self) -> None:
-        self._scheduled = False
+        self._scheduled = None
         self._pump()
+
+    def _stop_waiting(self) -> None:
+        if self._scheduled is not None:
+            self._scheduled.cancel()
+            self._scheduled = None

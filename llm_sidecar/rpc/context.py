@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+from llm_sidecar import log
+
 
 class Late:
     """A result to be computed when the response is written, so that it agrees with what was written before it."""
@@ -36,7 +38,10 @@ class Context:
     def replied(self) -> None:
         """The response is in the queue: run what waits for it."""
         for action in self._after_reply:
-            action()
+            try:
+                action()
+            except Exception as error:  # it has been answered: nobody is left to tell
+                log.error("failed after the response", exception=type(error).__name__)
 
 
 Handler = Callable[[Context, Any], Any | Awaitable[Any]]

@@ -72,24 +72,22 @@ class Dispatcher:
         self._on_response = on_response
         self._replies = ReplyFactory(show_stacks)
         self._in_flight = InFlight()
+        self._notified: set[asyncio.Future[Any]] = set()
         self._stopping = False
 
-    def handle_line(self, line: bytes | LineTooLong) -> bool:
-        """Take one line. Returns False if it could not even be attributed (its error has id null)."""
+    def handle_line(self, line: bytes | LineTooLong) -> int:
+        """Take one line. Returns how many messages in it could not even be attributed (their errors have id null)."""
         limits = self._limits()
         self._replies.max_message_bytes = limits.max_message_bytes
         if isinstance(line, LineTooLong):
-            exchange = _Exchange(None, "")
-            exchange.reply = self._replies.too_large(None, "The line is too long")
-            self._outbox.reserve()
-            self._deliver_alone(exchange)
-            return False
-        message = envelope.decode_line(line, limits.max_batch_items)
+            message: envelope.Message | Batch = Invalid(None, self._replies.too_large("The line"))
+        else:
+            message = envelope.decode_line(line, limits.max_batch_items)
         if isinstance(message, Batch):
             self._start_batch(message)
-            return True
+            return sum(isinstance(item, Invalid) and item.id is None for item in message.items)
         self._handle(message, self._deliver_alone)
-        return not (isinstance(message, Invalid) and message.id is None)
+        return int(isinstance(message, Invalid) and message.id is None)
 
     def cancel_request(self, request_id: RequestId) -> None:
         """Cancel a request in flight; it is answered `CANCELLED`. Unknown ids are ignored: just answered, perhaps."""
@@ -98,13 +96,13 @@ class Dispatcher:
     def refuse_all(self) -> None:
         """Answer everything in flight, but for the caller's own request, with `SHUTTING_DOWN`."""
         self._stopping = True
-        for task in self._in_flight.tasks():
+        for task in [*self._in_flight.tasks(), *self._notified]:
             if task is not asyncio.current_task():
                 task.cancel()
 
     async def settled(self) -> None:
-        """Return when every request in flight has been answered."""
-        while tasks := self._in_flight.tasks():
+        """Return when every request in flight has been answered, and every notification handled."""
+        while tasks := [task for task in [*self._in_flight.tasks(), *self._notified] if not task.done()]:
             await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
 
     # --- one message ---
@@ -147,8 +145,11 @@ class Dispatcher:
             self._succeed(exchange, task.result(), deliver)
 
     def _succeed(self, exchange: _Exchange, result: Any, deliver: _Deliver) -> None:
-        exchange.reply = self._replies.success(exchange.request_id, result, exchange.method)
-        exchange.succeeded = True
+        try:
+            exchange.reply = self._replies.success(exchange.request_id, result, exchange.method)
+            exchange.succeeded = True
+        except Exception as error:
+            exchange.reply = self._replies.failure(exchange.request_id, error, exchange.method)
         deliver(exchange)
 
     def _fail(self, exchange: _Exchange, error: BaseException, deliver: _Deliver) -> None:
@@ -169,10 +170,24 @@ class Dispatcher:
         except Exception as error:
             self._log_refused(message.method, error)
             return
-        assert not isinstance(outcome, Awaitable), "notifications are handled at once"
-        context.replied()
+        if not isinstance(outcome, Awaitable):
+            context.replied()
+            return
+        task = asyncio.ensure_future(outcome)
+        self._notified.add(task)
+        task.add_done_callback(lambda done: self._finish_notification(message.method, context, done))
 
-    def _log_refused(self, method: str, error: Exception) -> None:
+    def _finish_notification(self, method: str, context: Context, task: asyncio.Future[Any]) -> None:
+        self._notified.discard(task)
+        if task.cancelled():
+            return
+        error = task.exception()
+        if error is None:
+            context.replied()
+        else:
+            self._log_refused(method, error)
+
+    def _log_refused(self, method: str, error: BaseException) -> None:
         log.warning("notification refused", method=method[:100], code=self._replies.translate(error, method).code)
 
     # --- delivery ---
@@ -190,8 +205,8 @@ class Dispatcher:
         def deliver(exchange: _Exchange) -> None:
             finished.append(exchange)
             if len(finished) == owed:
-                replies = [item.reply for item in finished if item.reply is not None]
-                self._outbox.answer(BatchReply(replies, self._replies.max_message_bytes), owed)
+                replies = [(item.request_id, item.reply) for item in finished if item.reply is not None]
+                self._outbox.answer(BatchReply(replies, self._replies), owed)
                 for item in finished:
                     self._settle(item)
 

@@ -85,7 +85,7 @@ class Outbox:
         self._broken = False
         self._waiters: list[asyncio.Future[None]] = []
         self._loop = asyncio.get_running_loop()
-        self.on_reply_room: Callable[[], None] = _nothing
+        self._on_reply_room: Callable[[], None] | None = None
         self.on_broken: Callable[[], None] = _nothing
         sink.on_ready = self._flush
         sink.on_broken = self._break
@@ -139,15 +139,16 @@ class Outbox:
         self._queue.append(reply)
         if not self._flush_scheduled and self._sink.ready:
             self._schedule()
-
-    def release(self, reservations: int = 1) -> None:
-        """Give reservations back without a reply (a batch of nothing but notifications)."""
-        self._reserved -= RESERVED_PER_REPLY * reservations
+        self._tell_reply_room()
 
     @property
     def replies_full(self) -> bool:
         """Whether no further request should be read."""
         return self._reply_bytes + self._reserved > self._limits().max_reply_bytes and not self._broken
+
+    def when_reply_room(self, action: Callable[[], None]) -> None:
+        """Run `action` once, soon after `replies_full` has become false."""
+        self._on_reply_room = action
 
     # --- the writer ---
 
@@ -178,7 +179,6 @@ class Outbox:
 
     def _flush(self) -> None:
         self._flush_scheduled = False
-        was_full = self.replies_full
         self._sending = 0
         while self._queue and self._sink.ready and not self._broken:
             chunk = self._next_chunk()
@@ -189,8 +189,7 @@ class Outbox:
             self._sending = 0
         if not self.congested or self.is_idle:
             self._wake()
-        if was_full and not self.replies_full:
-            self.on_reply_room()
+        self._tell_reply_room()
 
     def _next_chunk(self) -> bytes:
         parts: list[bytes] = []
@@ -217,6 +216,11 @@ class Outbox:
             log.error("event lost", exception=type(error).__name__)
             return None
 
+    def _tell_reply_room(self) -> None:
+        if self._on_reply_room is not None and not self.replies_full:
+            action, self._on_reply_room = self._on_reply_room, None
+            self._loop.call_soon(action)
+
     def _wake(self) -> None:
         waiters, self._waiters = self._waiters, []
         for waiter in waiters:
@@ -230,6 +234,7 @@ class Outbox:
         self._queue.clear()
         self._event_bytes = self._reply_bytes = self._sending = 0
         self._wake()
+        self._tell_reply_room()
         self.on_broken()
 
 

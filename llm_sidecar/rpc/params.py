@@ -41,6 +41,9 @@ def _problems(value: Any, shape: Any, path: str) -> list[FieldProblem]:
     try:
         msgspec.convert(value, shape)
     except msgspec.ValidationError as error:
+        tags = _tag_problem(value, shape, path)
+        if tags is not None:
+            return [tags]
         inner = _inner_problems(value, _unwrapped(shape, value), path)
         return inner or [FieldProblem(path, _reason(error, shape))]
     return []
@@ -94,12 +97,23 @@ def _unwrapped(shape: Any, value: Any) -> Any:
     return shape
 
 
+def _tag_problem(value: Any, shape: Any, path: str) -> FieldProblem | None:
+    """The tag that chooses between several structs is missing or unknown."""
+    branches = [_unwrapped(branch, value) for branch in get_args(shape)]
+    structs = [b for b in branches if isinstance(b, type) and issubclass(b, msgspec.Struct)]
+    tags = {b.__struct_config__.tag: b.__struct_config__.tag_field for b in structs if b.__struct_config__.tag_field}
+    if not isinstance(value, dict) or not tags:
+        return None
+    field = next(iter(tags.values()))
+    if isinstance(value.get(field), str) and value.get(field) in tags:
+        return None
+    return FieldProblem(f"{path}.{field}", f"must be one of {', '.join(str(tag) for tag in tags)}")
+
+
 def _reason(error: msgspec.ValidationError, shape: Any) -> str:
     text = _PLACE.sub("", str(error))
     if text.startswith("Invalid enum value"):
         return f"must be one of {', '.join(_literals(shape))}"
-    if text.startswith("Invalid value"):
-        return "has an unknown `type`"
     if "matching regex" in text or text.startswith(("Expected", "Object")):
         return text[0].lower() + text[1:]
     return _QUOTED_VALUE.sub("…", text)

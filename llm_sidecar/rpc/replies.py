@@ -48,31 +48,33 @@ class LateReply(Reply):
 
     def encode(self) -> bytes:
         try:
-            result = self._late.compute()
+            return self._replies.success(self._request_id, self._late.compute(), self._where).encode()
         except Exception as error:
             return self._replies.failure(self._request_id, error, self._where).encode()
-        return self._replies.success(self._request_id, result, self._where).encode()
 
 
 class BatchReply(Reply):
     """The responses of a batch: one array, or several where one would be too long a line."""
 
-    __slots__ = ("_max_bytes", "_replies")
+    __slots__ = ("_factory", "_replies")
 
-    def __init__(self, replies: Sequence[Reply], max_bytes: int) -> None:
+    def __init__(self, replies: Sequence[tuple[RequestId, Reply]], factory: ReplyFactory) -> None:
         self._replies = replies
-        self._max_bytes = max_bytes
-        self.weight = sum(reply.weight for reply in replies)
+        self._factory = factory
+        self.weight = sum(reply.weight for _, reply in replies)
 
     def encode(self) -> bytes:
         lines: list[bytes] = []
         items: list[bytes] = []
-        size = 2
-        for reply in self._replies:
+        size = 1  # the brackets, less the comma that the first item does not have
+        most = self._factory.max_message_bytes
+        for request_id, reply in self._replies:
             data = reply.encode()
-            if items and size + len(data) > self._max_bytes:
+            if len(data) + 2 > most:
+                data = self._factory.failure(request_id, self._factory.too_large("The result"), "").encode()
+            if items and size + 1 + len(data) > most:
                 lines.append(envelope.encode_batch(items))
-                items, size = [], 2
+                items, size = [], 1
             items.append(data)
             size += len(data) + 1
         lines.append(envelope.encode_batch(items))
@@ -87,26 +89,28 @@ class ReplyFactory:
         self.max_message_bytes = 0
 
     def success(self, request_id: RequestId, result: Any, where: str) -> Reply:
-        """The response with `result`; `where` names the method in the log."""
+        """The response with `result`; `where` names the method in the log. Raises what keeps it from being sent."""
         if isinstance(result, Late):
             return LateReply(self, request_id, result, where)
-        try:
-            data = envelope.encode_result(request_id, result)
-        except Exception as error:
-            return self.failure(request_id, error, where)
+        data = envelope.encode_result(request_id, result)
         if len(data) > self.max_message_bytes:
-            return self.too_large(request_id, f"The result has {len(data)} bytes")
+            raise self.too_large("The result")
         return EncodedReply(data)
 
-    def too_large(self, request_id: RequestId, what: str) -> Reply:
+    def too_large(self, what: str) -> SidecarError:
         """The error for a message above the limit; `what` begins its sentence."""
         limit = self.max_message_bytes
-        error = SidecarError("MESSAGE_TOO_LARGE", f"{what}; the limit is {limit}.", details={"maxMessageBytes": limit})
-        return EncodedReply(envelope.encode_error(request_id, error))
+        message = f"{what} is longer than {limit} bytes."
+        return SidecarError("MESSAGE_TOO_LARGE", message, details={"maxMessageBytes": limit})
 
     def failure(self, request_id: RequestId, error: BaseException, where: str) -> Reply:
-        """The error response for `error`."""
-        return EncodedReply(envelope.encode_error(request_id, self.translate(error, where)))
+        """The error response for `error`, without its details where they would make it too long."""
+        translated = self.translate(error, where)
+        data = envelope.encode_error(request_id, translated)
+        if len(data) > self.max_message_bytes - 2:
+            short = SidecarError(translated.code, "The details are too long to send.", retryable=translated.retryable)
+            data = envelope.encode_error(request_id, short)
+        return EncodedReply(data)
 
     def translate(self, error: BaseException, where: str) -> SidecarError:
         """`error` as the peer may see it: unexpected ones are logged under an id, and only the id is told."""

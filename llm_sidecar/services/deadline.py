@@ -37,6 +37,7 @@ class Deadline:
     def stop(self) -> None:
         """Never expire."""
         self._paused_at = None
+        self._due = 0.0
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None

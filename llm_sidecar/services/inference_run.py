@@ -44,7 +44,7 @@ from llm_sidecar.services.answer import Answer
 from llm_sidecar.services.deadline import Deadline
 from llm_sidecar.services.routing import Route
 from llm_sidecar.services.slots import Slot
-from llm_sidecar.services.token_stream import EventSink, TokenStream
+from llm_sidecar.services.token_stream import EventSink, TokenStream, longest_text, split_text
 
 _DEFAULT_RETRIES = 2
 
@@ -80,6 +80,7 @@ class InferenceRun:
         self._attempts = 0
         self._started = False
         self._closed = False
+        self._announced = False
         self._interruption: SidecarError | None = None
         self._whole = Deadline(self._whole_expired)
         self._content = Deadline(self._content_expired)
@@ -220,16 +221,22 @@ class InferenceRun:
     def _take_tool_call(self, delta: ToolCallDelta) -> None:
         self.answer.add_tool_call(delta.index, delta.id, delta.name, delta.arguments)
         if self.params.stream:
+            self._send_tool_call(delta)
+
+    def _send_tool_call(self, delta: ToolCallDelta) -> None:
+        first = True
+        for piece in split_text(delta.arguments, self._limits):
             event = ToolCallEvent(
                 inference_id=self.inference_id,
                 seq=UNNUMBERED,
                 window_id=self.stream.window_id,
                 index=delta.index,
-                id=delta.id,
-                name=delta.name,
-                arguments_delta=delta.arguments,
+                id=delta.id if first else None,
+                name=delta.name if first else None,
+                arguments_delta=piece,
             )
-            self.stream.event(event, len(delta.arguments))
+            self.stream.event(event, len(piece))
+            first = False
 
     def _send_progress(self, progress: PromptProgress) -> None:
         event = ProgressEvent(
@@ -287,8 +294,9 @@ class InferenceRun:
 
     def _announce(self) -> None:
         """Send the terminal, once the inference's acceptance has been answered."""
-        if not self._started or self.outcome is None:
+        if not self._started or self.outcome is None or self._announced:
             return
+        self._announced = True
         text_bytes = self.answer.meter.bytes_received
         self.stream.end(self.outcome, text_bytes)
         self._on_end(self)
@@ -306,7 +314,7 @@ class InferenceRun:
         most = self._limits.max_message_bytes
         if self.answer.meter.bytes_received * 6 < most - 65_536:  # no JSON escape is longer than six bytes
             return None
-        size = len(msgspec.json.encode(done)) + 1_024
+        size = len(msgspec.json.encode(done)) + 100  # the envelope and the `seq` to come
         if size <= most:
             return None
         return SidecarError("MESSAGE_TOO_LARGE", f"The answer has {size} bytes; the limit is {most}. Stream it.")
@@ -344,7 +352,7 @@ class InferenceRun:
             retryable=error.retryable,
             retry_after_ms=error.retry_after_ms,
             details=error.details,
-            partial_text=self.answer.text[: self._limits.max_message_bytes // 8] or None,
+            partial_text=self.answer.text[: longest_text(self._limits)] or None,
             usage=usage,
             provider_id=self.route.endpoint.provider_id,
             model_id=self.answer.model_id,

@@ -18,6 +18,8 @@ from llm_sidecar.messages.catalogue import EVENT_NAMES
 from llm_sidecar.messages.events import UNNUMBERED, InferenceEvent, ThinkingEvent, TokenEvent
 from llm_sidecar.services.journal import Journal
 
+_OTHER_FIELDS_BYTES: Final = 2_048
+"""What an event's other fields may take at most: mostly the ids, escaped."""
 _EVENT_BYTES: Final = 160
 """What an event weighs besides its text, about."""
 
@@ -99,7 +101,8 @@ class TokenStream:
         self._stopped = False
         self._ended = False
         self._sink = sink
-        self._max_bytes = limits.max_token_event_bytes
+        self._limits = limits
+        self._max_bytes = min(limits.max_token_event_bytes, longest_text(limits))
         self._delay = limits.token_batch_delay_ms / 1000
         self._max_tokens = limits.token_batch_tokens
         self._waiting: _QueuedText | None = None  # published, not yet taken: may still grow
@@ -110,13 +113,15 @@ class TokenStream:
 
     def text(self, text: str, count: int) -> None:
         """A piece of the answer: `count` deltas of the provider."""
-        index = self._next_index
-        self._next_index += count
-        self._add_text(text, count, index, is_reasoning=False)
+        for piece in split_text(text, self._limits):
+            self._add_text(piece, count, self._next_index, is_reasoning=False)
+            self._next_index += count
+            count = 0
 
     def reasoning(self, text: str) -> None:
         """A piece of the model's reasoning."""
-        self._add_text(text, 1, 0, is_reasoning=True)
+        for piece in split_text(text, self._limits):
+            self._add_text(piece, 1, 0, is_reasoning=True)
 
     def event(self, event: InferenceEvent, text_bytes: int = 0) -> None:
         """Any other event; `text_bytes` is about how much variable text is in it."""
@@ -203,3 +208,16 @@ class TokenStream:
         if self._held is not None:
             held, self._held = self._held, None
             self._enqueue(held.text(), held.count, held.index, held.weight - _EVENT_BYTES, held.is_reasoning)
+
+
+def longest_text(limits: Limits) -> int:
+    """Characters that fit into one message whatever they are: no JSON escape is longer than six bytes."""
+    return (limits.max_message_bytes - _OTHER_FIELDS_BYTES) // 6
+
+
+def split_text(text: str, limits: Limits) -> list[str]:
+    """`text` in pieces that fit into one message each; nearly always one."""
+    longest = longest_text(limits)
+    if len(text) <= longest:
+        return [text]
+    return [text[start : start + longest] for start in range(0, len(text), longest)]

@@ -15,6 +15,8 @@ from llm_sidecar.errors import SidecarError
 from llm_sidecar.wire.error_codes import ErrorObject, error_object
 
 RequestId = str | int | float | None
+_MAX_ID_LENGTH: Final = 256
+"""Characters of an id, or digits: it comes back in the answer, which must stay within the limit of a line."""
 _decode: Final = msgspec.json.Decoder().decode
 _encode: Final = msgspec.json.Encoder().encode
 
@@ -80,7 +82,7 @@ def _classify(value: Any) -> Message:
     if not isinstance(value, dict):
         return Invalid(None, SidecarError("INVALID_MESSAGE", "A request is a JSON object."))
     request_id = value.get("id")
-    id_is_valid = not isinstance(request_id, bool) and isinstance(request_id, str | int | float | None)
+    id_is_valid = _is_id(request_id)
     known_id: RequestId = request_id if id_is_valid else None
     if "method" not in value and ("result" in value or "error" in value):
         return Response(known_id, value.get("result"), value.get("error"))
@@ -92,13 +94,21 @@ def _classify(value: Any) -> Message:
     return Notification(value["method"], value.get("params"))
 
 
+def _is_id(value: Any) -> bool:
+    if isinstance(value, str):
+        return len(value) <= _MAX_ID_LENGTH
+    if isinstance(value, int) and not isinstance(value, bool):
+        return value.bit_length() <= 3 * _MAX_ID_LENGTH
+    return value is None or isinstance(value, float)
+
+
 def _problem(value: dict[str, Any], id_is_valid: bool) -> str | None:
     if value.get("jsonrpc") != "2.0":
         return 'The member `jsonrpc` must be "2.0".'
     if not isinstance(value.get("method"), str):
         return "The member `method` must be a string."
     if not id_is_valid:
-        return "The member `id` must be a string, a number or null."
+        return f"The member `id` must be a number, null, or a string of at most {_MAX_ID_LENGTH} characters."
     if "params" in value and not isinstance(value["params"], dict | list):
         return "The member `params` must be an object or an array."
     return None

@@ -34,8 +34,7 @@ class LineFramer:
 
     def __init__(self, max_line_bytes: int) -> None:
         self.max_line_bytes = max_line_bytes
-        self._parts: list[bytes] = []
-        self._size = 0
+        self._begun = bytearray()
         self._discarding = False
         self._first = True
 
@@ -47,47 +46,40 @@ class LineFramer:
             if self._discarding:
                 self._discarding = False
             else:
-                self._keep(data[start:end], lines)
-                self._end_line(lines)
+                self._end_line(data[start:end], lines)
             start = end + 1
         if start < len(data) and not self._discarding:
-            self._keep(data[start:] if start else data, lines)
+            # Up to four bytes above the limit may not count: a CR and, once, the three of a byte order mark.
+            if len(self._begun) + len(data) - start > self.max_line_bytes + 4:
+                self._begun.clear()
+                self._first = False
+                self._discarding = True
+                lines.append(TOO_LONG)
+            else:
+                self._begun += memoryview(data)[start:]
         return lines
 
     def finish(self) -> list[bytes | LineTooLong]:
         """The stream ended: return the unended last line, if there is one."""
         lines: list[bytes | LineTooLong] = []
         if not self._discarding:
-            self._end_line(lines)
+            self._end_line(b"", lines)
         return lines
 
-    def _keep(self, piece: bytes, lines: list[bytes | LineTooLong]) -> None:
-        self._size += len(piece)
-        # Up to four bytes above the limit may not count: a CR and, once, the three of a byte order mark.
-        if self._size > self.max_line_bytes + 4:
-            self._overflow(lines)
-        else:
-            self._parts.append(piece)
-
-    def _overflow(self, lines: list[bytes | LineTooLong]) -> None:
-        lines.append(TOO_LONG)
-        self._parts.clear()
-        self._size = 0
-        self._first = False
-        self._discarding = True
-
-    def _end_line(self, lines: list[bytes | LineTooLong]) -> None:
-        if self._discarding:  # it overflowed on its last piece, and its LF is here
-            self._discarding = False
-            return
-        line = self._parts[0] if len(self._parts) == 1 else b"".join(self._parts)
-        self._parts.clear()
-        self._size = 0
+    def _end_line(self, rest: bytes, lines: list[bytes | LineTooLong]) -> None:
+        """`rest` is the end of the line that was begun."""
+        size = len(self._begun) + len(rest)
+        line = rest
+        if self._begun:
+            if size <= self.max_line_bytes + 4:
+                self._begun += rest
+                line = bytes(self._begun)
+            self._begun.clear()
         if self._first:
             self._first = False
             line = line.removeprefix(BOM)
         line = line.removesuffix(b"\r")
-        if len(line) > self.max_line_bytes:
+        if size > self.max_line_bytes + 4 or len(line) > self.max_line_bytes:
             lines.append(TOO_LONG)
         elif line.strip(b" \t\r"):
             lines.append(line)

@@ -142,7 +142,18 @@ def test_a_finished_stream_stays_finished(run: Callable[..., Any]) -> None:
 
 @pytest.mark.parametrize(
     "line",
-    [b"Welcome!\n", b"{}\n", b"[1]\n", b"\xff\xfe\n", b'{"jsonrpc":"1.0","id":1,"result":{}}\n', b'{"jsonrpc":"2.0"\n'],
+    [
+        b"Welcome!\n",
+        b"{}\n",
+        b"[1]\n",
+        b"\xff\xfe\n",
+        b'{"jsonrpc":"1.0","id":1,"result":{}}\n',
+        b'{"jsonrpc":"2.0"\n',
+        b'{"jsonrpc":"2.0","method":"\xff"}\n',
+        b'{"jsonrpc":"2.0","method":"llm:token","params":{"inferenceId":"a","seq":0,"token":"\xff","index":0,"count":1}}\n',
+        b'{"jsonrpc":"2.0","method":"llm:token","params":{"inferenceId":"a"}}\n',
+        b"[" * 100_000 + b"\n",
+    ],
 )
 def test_a_line_that_is_no_message_is_counted_and_skipped(line: bytes, run: Callable[..., Any]) -> None:
     async def main() -> None:

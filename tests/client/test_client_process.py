@@ -43,13 +43,10 @@ GREETING = json.dumps(
 )
 
 
-def peer(code: str) -> list[str]:
-    """A command that behaves like a sidecar up to the handshake, and then runs `code`."""
-    return [
-        sys.executable,
-        "-c",
-        f"import signal, sys, time\nsys.stdin.readline()\nprint({GREETING!r}, flush=True)\n{code}",
-    ]
+def peer(then: str, *, first: str = "") -> list[str]:
+    """A command that runs `first`, behaves like a sidecar up to the handshake, and runs `then`."""
+    code = f"import os, signal, sys, time\n{first}\nsys.stdin.readline()\nprint({GREETING!r}, flush=True)\n{then}"
+    return [sys.executable, "-c", code]
 
 
 async def text_of(sidecar: SidecarProcess, params: Any) -> str:
@@ -120,15 +117,14 @@ def test_a_refused_request_raises_the_code_of_the_sidecar(run: Run) -> None:
 def test_a_refused_inference_leaves_the_live_one_of_that_id_alone(run: Run) -> None:
     async def main() -> None:
         async with SidecarProcess.start() as sidecar:
-            params = inference('[[demo: text="undisturbed" rate=100]]', inferenceId="mine")
-            async with sidecar.inference(params) as events:
-                with pytest.raises(SidecarError) as raised:
-                    async with sidecar.inference(params):
-                        raise AssertionError("it must not start")
-                assert raised.value.code == "INFERENCE_EXISTS"
-                terminal = [event async for event in events][-1]
-            assert isinstance(terminal, DoneEvent)
-            assert not terminal.cancelled
+            params = inference(ENDLESS, inferenceId="mine")
+            await sidecar.request("llm:inference", params)
+            with pytest.raises(SidecarError) as raised:
+                async with sidecar.inference(params):
+                    raise AssertionError("it must not start")
+            assert raised.value.code == "INFERENCE_EXISTS"
+            assert (await sidecar.request("llm:get-status"))["activeInferences"] == 1
+            assert await sidecar.request("llm:cancel", {"inferenceId": "mine"}) == {"success": True}
 
     run(main())
 
@@ -218,36 +214,38 @@ def test_closing_leaves_no_process_behind(run: Run) -> None:
 
 def test_an_error_in_the_block_leaves_no_process_behind(run: Run) -> None:
     async def main() -> None:
-        pid = 0
-        with pytest.raises(ZeroDivisionError):
+        pids: list[int] = []
+
+        async def fail() -> None:
             async with SidecarProcess.start() as sidecar, sidecar.inference(inference(ENDLESS)):
-                pid = sidecar.pid
+                pids.append(sidecar.pid)
                 raise ZeroDivisionError
-        assert not is_running(pid)
+
+        with pytest.raises(ZeroDivisionError):
+            await fail()
+        assert not is_running(pids[0])
 
     run(main())
 
 
 @pytest.mark.parametrize(
-    ("stubbornness", "signal_number"),
-    [
-        ("time.sleep(1000)", signal.SIGTERM),
-        ("signal.signal(signal.SIGTERM, signal.SIG_IGN); print('x', flush=True); time.sleep(1000)", signal.SIGKILL),
-    ],
+    ("first", "signal_number"),
+    [("", signal.SIGTERM), ("signal.signal(signal.SIGTERM, signal.SIG_IGN)", signal.SIGKILL)],
 )
 def test_a_peer_that_does_not_leave_is_made_to(
-    stubbornness: str, signal_number: int, run: Run, monkeypatch: pytest.MonkeyPatch
+    first: str, signal_number: int, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name in ("_SHUTDOWN_SECONDS", "_EXIT_SECONDS"):
-        monkeypatch.setattr(process, name, 0.2)
+    monkeypatch.setattr(process, "_SHUTDOWN_SECONDS", 0.05)
+    monkeypatch.setattr(process, "_EXIT_SECONDS", 0.05)
+    if signal_number == signal.SIGKILL:
+        monkeypatch.setattr(process, "_TERMINATE_SECONDS", 0.05)
 
     async def main() -> None:
-        async with SidecarProcess.start(command=peer(stubbornness)) as sidecar:
+        async with SidecarProcess.start(command=peer("time.sleep(1000)", first=first)) as sidecar:
             pass
         assert sidecar.exit_code == -signal_number
         assert not is_running(sidecar.pid)
 
-    monkeypatch.setattr(process, "_SIGNAL_SECONDS", 0.2 if signal_number == signal.SIGKILL else 10)
     run(main())
 
 
@@ -255,7 +253,7 @@ def test_a_peer_that_closes_its_stdout_and_stays_is_dead_to_the_host(run: Run, m
     monkeypatch.setattr("llm_sidecar.client.child._AFTER_OUTPUT_SECONDS", 0.1)
 
     async def main() -> None:
-        async with SidecarProcess.start(command=peer("import os; os.close(1); time.sleep(1000)")) as sidecar:
+        async with SidecarProcess.start(command=peer("os.close(1); time.sleep(1000)")) as sidecar:
             with pytest.raises(SidecarDied):
                 await sidecar.request("ping")
 
@@ -286,7 +284,7 @@ def test_a_command_that_does_not_exist_is_a_typed_error(run: Run) -> None:
 
 def test_a_peer_of_another_protocol_version_is_refused(run: Run) -> None:
     async def main() -> None:
-        command = peer("sys.stdin.read()")
+        command = peer("")
         command[-1] = command[-1].replace('"protocolVersion": 1', '"protocolVersion": 2')
         with pytest.raises(SidecarError, match="protocol 2"):
             async with SidecarProcess.start(command=command):

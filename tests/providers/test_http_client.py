@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import ssl
 import subprocess
 import sys
@@ -16,7 +17,7 @@ from llm_sidecar.errors import ProviderError
 from llm_sidecar.limits import Limits
 from llm_sidecar.providers.http import HttpClient
 from tests.providers.contract import run
-from tests.providers.fault_server import answer, fault_server, saying
+from tests.providers.fault_server import Exchange, answer, fault_server, saying
 
 CERTIFICATE = Path(__file__).parent / "self_signed_localhost.pem"
 """Key and certificate for `localhost` and 127.0.0.1 that nobody trusts; made for these tests only."""
@@ -148,9 +149,19 @@ def test_proxies_netrc_and_cookies_are_not_used(tmp_path: Path, monkeypatch: pyt
 
 def test_a_lost_idle_connection_is_replaced_in_silence(caplog: pytest.LogCaptureFixture) -> None:
     async def main() -> None:
-        async with fault_server(saying(answer(200, b"{}"))) as server, client() as http:
+        whole = answer(200, b"{}")
+        opened = asyncio.Event()
+
+        async def script(exchange: Exchange) -> None:
+            await exchange.send(whole[:-1])
+            await opened.wait()
+            await exchange.send(whole[-1:])
+
+        async with fault_server(script) as server, client() as http:
             for _ in range(3):
+                opened.clear()
                 response = await http.send("GET", server.url, {})
+                opened.set()
                 assert await response.read_all(100) == b"{}"
                 response.close()
                 server.connections[-1].reset()
@@ -160,4 +171,5 @@ def test_a_lost_idle_connection_is_replaced_in_silence(caplog: pytest.LogCapture
             assert len(server.connections) == 3
 
     run(main())
+    gc.collect()
     assert caplog.records == []

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -330,6 +331,14 @@ def test_usage_of_zeros_is_no_report() -> None:
     assert usage_of(decode_chunks({**chunk("x", "stop"), "usage": zeros}, "[DONE]")) is None
 
 
+@pytest.mark.parametrize(
+    ("said", "meant"), [("5.0", 5), ("-5", None), ("1e400", None), ("9" * 30, None), ("null", None)]
+)
+def test_a_count_that_cannot_be_one_is_left_out(said: str, meant: int | None) -> None:
+    usage = f'{{"choices": [], "usage": {{"prompt_tokens": {said}, "completion_tokens": 7}}}}'
+    assert usage_of(decode_chunks(chunk("a", "stop"), usage, "[DONE]")) == UsageReport(meant, 7, None, None)
+
+
 def test_a_streamed_message_beside_the_delta_is_not_taken_twice() -> None:
     one = chunk("a")
     one["choices"][0]["message"] = {"role": "assistant", "content": "a"}
@@ -502,6 +511,30 @@ def test_a_character_cut_in_tool_arguments_comes_out_whole() -> None:
 
     events = decode_chunks(call(HIGH), call(LOW), *END)
     assert tool_calls_of(events) == [("a", "f", SMILE)]
+
+
+def test_reasoning_kept_for_the_next_turn_is_whole_too() -> None:
+    events = decode_chunks(raw("a" + HIGH, "reasoning"), raw(LOW, "reasoning"), tool(0, "a", "f", "{}"), *END)
+    assert ProviderState({"reasoning": f"a{SMILE}"}) in events
+
+
+def test_half_a_character_in_a_name_is_replaced() -> None:
+    part = f'{{"index": 0, "id": "i{HIGH}", "function": {{"name": "n{LOW}", "arguments": "{{}}"}}}}'
+    choice = f'{{"delta": {{"tool_calls": [{part}]}}, "finish_reason": "r{HIGH}"}}'
+    assert decode_chunks(f'{{"model": "m{HIGH}", "choices": [{choice}]}}', "[DONE]") == [
+        ModelNamed("m\ufffd"),
+        ToolCallDelta(0, "{}", "i\ufffd", "n\ufffd"),
+        Finish("stop", "r\ufffd"),
+    ]
+
+
+ESCAPES = st.text(st.sampled_from("ab"), max_size=2) | st.sampled_from([HIGH, LOW, HIGH + LOW])
+
+
+@given(st.lists(st.tuples(ESCAPES, st.sampled_from(["content", "reasoning", "refusal"])), max_size=8))
+def test_every_event_can_be_written_as_json(deltas: list[tuple[str, str]]) -> None:
+    for event in decode_chunks(*(raw(content, field) for content, field in deltas), tool(0, "a", "f", "{}"), *END):
+        assert msgspec.json.encode(event)
 
 
 @given(st.text(max_size=30), st.data())

@@ -109,6 +109,10 @@ def test_an_event_is_returned_as_soon_as_its_blank_line_is_there_even_if_that_en
     assert decode([b"data: x\r\n\r", b"\ndata: y\n\n"]) == ([("", b"x"), ("", b"y")], False)
 
 
+def test_a_byte_order_mark_is_dropped_at_the_start_and_nowhere_else() -> None:
+    assert decode([b"\xef\xbb", b"\xbfdata: x\n\n", b"\xef\xbb\xbfdata: y\n\n"]) == ([("", b"x")], False)
+
+
 def test_an_event_cut_off_by_the_end_is_not_returned() -> None:
     assert decode([b"data: x\n\ndata: [DONE]\n"]) == ([("", b"x")], False)
 

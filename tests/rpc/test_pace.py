@@ -19,6 +19,7 @@ from tests.rpc.bench import serve_bench
 from tests.virtual_time import run_virtual
 
 on_every_transport = pytest.mark.parametrize("kind", TRANSPORTS)
+where_a_hang_up_is_seen_without_reading = pytest.mark.parametrize("kind", ["memory", "pipes"])
 
 
 class Sent:
@@ -279,7 +280,7 @@ def test_requests_that_can_be_attributed_are_not_slowed_down() -> None:
     run_virtual(main())
 
 
-@on_every_transport
+@where_a_hang_up_is_seen_without_reading
 def test_the_end_of_input_waits_for_no_garbage(run: Callable, kind: str) -> None:
     """The process must be gone two seconds after the end of stdin, whatever was in it."""
 
@@ -292,7 +293,7 @@ def test_the_end_of_input_waits_for_no_garbage(run: Callable, kind: str) -> None
     run(main())
 
 
-@on_every_transport
+@where_a_hang_up_is_seen_without_reading
 def test_the_end_of_input_waits_for_no_room_for_replies(run: Callable, kind: str) -> None:
     async def main() -> None:
         async with serve_bench(kind, maxReplyBytes=65_536) as (peer, _):

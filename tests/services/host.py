@@ -18,7 +18,7 @@ from llm_sidecar.limits import Limits
 from llm_sidecar.messages.catalogue import METHODS
 from llm_sidecar.methods import Methods
 from llm_sidecar.providers.brands import EnvironmentKeys
-from llm_sidecar.rpc.context import Context
+from llm_sidecar.rpc.context import Context, Handler
 from llm_sidecar.rpc.dispatcher import Dispatcher
 from llm_sidecar.rpc.memory import MemorySink
 from llm_sidecar.rpc.outbox import Outbox
@@ -55,8 +55,8 @@ class Host:
         self.service = self.methods.inferences
         self.gate = asyncio.Event()
         """What an unanswered `ping` waits for: a request that keeps its batch unanswered."""
-        handlers = {**self.methods.handlers, "ping": self._ping}
-        self.dispatcher = Dispatcher(METHODS, handlers, self.outbox, lambda: self.limits)
+        self.handlers: dict[str, Handler] = {**self.methods.handlers, "ping": self._ping}
+        self.dispatcher = Dispatcher(METHODS, self.handlers, self.outbox, lambda: self.limits)
         self.received: list[dict[str, Any]] = []
         """Every response and notification, in order; a batch's responses one by one."""
         self.on_message: Callable[[dict[str, Any]], None] = lambda _: None

@@ -219,6 +219,17 @@ def test_an_inference_that_did_not_wait_was_not_queued() -> None:
     play(scenario)
 
 
+def test_a_slot_that_comes_free_before_the_first_step_is_announced_like_any_other() -> None:
+    async def scenario(host: Host) -> None:
+        await host.infer(inferenceId="a")
+        host.send(host.inference(inferenceId="b", queue=True))
+        host.send(host.request("llm:cancel", inferenceId="a"))
+        await settle()
+        assert host.kinds("b") == ["thinking queued", "thinking initializing"]
+
+    play(scenario, max_concurrent_inferences=1)
+
+
 def test_a_slot_granted_to_a_waiter_that_is_cancelled_in_the_same_moment_goes_to_the_next() -> None:
     async def scenario(host: Host) -> None:
         for name in "abc":

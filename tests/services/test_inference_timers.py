@@ -278,7 +278,7 @@ async def stalled(host: Host, call: Call) -> None:
 
 def test_time_while_the_host_does_not_read_is_held_against_nobody() -> None:
     async def scenario(host: Host) -> None:
-        a, call = await host.begin(timeoutMs=5_000, chunkTimeoutMs=3_000)
+        a, call = await host.begin(timeoutMs=5_000, chunkTimeoutMs=4_000)
         await asyncio.sleep(2)
         await stalled(host, call)
         taken = len(call.taken)

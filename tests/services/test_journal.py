@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from llm_sidecar.errors import SidecarError
 from llm_sidecar.limits import Limits
-from llm_sidecar.messages.events import ThinkingEvent
+from llm_sidecar.messages.events import UNNUMBERED, ThinkingEvent
 from llm_sidecar.services.journal import Journal, Journals
 
 
@@ -19,7 +19,7 @@ def journals(per_inference: int = 1_000, in_all: int = 10_000, finished: int = 1
 
 def append(journal: Journal, weight: int = 100) -> int:
     """Add an event; returns its number."""
-    event = ThinkingEvent(inference_id=journal.inference_id, status="processing")
+    event = ThinkingEvent(inference_id=journal.inference_id, seq=UNNUMBERED, status="processing")
     journal.append("llm:thinking", event, weight)
     return event.seq
 

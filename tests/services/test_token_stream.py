@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from llm_sidecar.limits import Limits
-from llm_sidecar.messages.events import InferenceEvent, ProgressEvent, ThinkingEvent, TokenEvent
+from llm_sidecar.messages.events import UNNUMBERED, InferenceEvent, ProgressEvent, ThinkingEvent, TokenEvent
 from llm_sidecar.services.journal import Journals
 from llm_sidecar.services.token_stream import QueuedEvent, TokenStream
 from tests.virtual_time import run_virtual
@@ -67,7 +67,7 @@ def with_stream(
 
 
 def progress(number: int) -> ProgressEvent:
-    return ProgressEvent(inference_id="a", current=number)
+    return ProgressEvent(inference_id="a", seq=UNNUMBERED, current=number)
 
 
 def in_short(events: list[InferenceEvent]) -> list[Any]:

@@ -1,0 +1,50 @@
+# make run     a first answer, streamed into this terminal: needs nothing but Python >= 3.11
+# make test    the tests            make lint    ruff and mypy
+# make bench   the benchmarks       make clean   remove everything made here
+
+PYTHONS := python3.13 python3.12 python3.11 python3
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+
+.PHONY: run test lint bench clean
+.DELETE_ON_ERROR:
+
+run: .venv/.installed
+	@$(BIN)/llm-sidecar demo
+
+test: .venv/.installed-dev
+	$(BIN)/python -m pytest
+
+lint: .venv/.installed-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+bench: .venv/.installed-dev
+	$(BIN)/python -m benchmarks
+
+clean:
+	rm -rf .venv build dist *.egg-info .pytest_cache .ruff_cache .mypy_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+.venv/.installed: pyproject.toml | $(BIN)/python
+	@echo "Installing llm-sidecar into .venv ..."
+	@$(PIP) -e .
+	@touch $@
+
+.venv/.installed-dev: pyproject.toml | $(BIN)/python
+	@echo "Installing llm-sidecar and its development tools into .venv ..."
+	@$(PIP) -e '.[dev]'
+	@touch .venv/.installed $@
+
+# The first Python that is new enough and can make an environment (Debian packages `venv` by itself).
+$(BIN)/python:
+	@for python in $(PYTHONS); do \
+	  if $$python -c 'import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1; then \
+	    echo "Making .venv with $$python ..."; \
+	    $$python -m venv .venv && exit 0; \
+	    rm -rf .venv; exit 1; \
+	  fi; \
+	done; \
+	echo "llm-sidecar needs Python 3.11 or newer with its venv module; none of these is: $(PYTHONS)." >&2; \
+	exit 1
