@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from llm_sidecar.methods import Methods
 
 _TICK_SECONDS: Final = 1.0
+_CLOSE_SECONDS: Final = 1.0
+"""What `shutdown` waits for upstream connections to close: closing waits for no provider, so this is never used up."""
 _BEFORE_INITIALIZE: Final = frozenset({"initialize", "ping", "rpc.discover", "exit", "$/cancelRequest"})
 """What may come before the handshake without making it too late."""
 _WHILE_STOPPING: Final = frozenset(
@@ -231,7 +233,9 @@ class Sidecar:
                 await self._methods.inferences.idle()
         self._dispatcher.refuse_all()
         self._methods.inferences.end_all()
-        await self._methods.inferences.closed()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_CLOSE_SECONDS):
+                await self._methods.inferences.closed()
         return Empty()
 
     def _cancel_request(self, _context: Context, params: handshake.CancelRequestParams) -> None:

@@ -8,12 +8,15 @@ keeps a broken sidecar from hanging the run.
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import json
 import os
 import select
 import signal
+import struct
 import subprocess
 import sys
+import termios
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
@@ -176,6 +179,16 @@ class Host:
             answer.add(self.read_until(lambda m: is_event_of(m, inference_id)))
         return answer
 
+    def unread_bytes(self) -> int:
+        """What waits for this host in the pipe of stdout."""
+        assert self._stdout is not None
+        return _waiting_in(self._stdout)
+
+    def untaken_bytes(self) -> int:
+        """What waits for the sidecar in the pipe of stdin."""
+        assert self._stdin is not None
+        return _waiting_in(self._stdin)
+
     def close_stdout(self) -> None:
         assert self.process.stdout is not None
         self.process.stdout.close()
@@ -315,6 +328,10 @@ def wait_until(condition: Callable[[], bool], what: str, patience: float = PATIE
         if time.monotonic() > deadline:
             raise HostTimeout(what)
         time.sleep(0.01)
+
+
+def _waiting_in(pipe: int) -> int:
+    return int(struct.unpack("i", fcntl.ioctl(pipe, termios.FIONREAD, b"\0" * 4))[0])
 
 
 def _wait_for(descriptor: int, event: int, patience: float) -> bool:

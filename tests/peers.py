@@ -292,7 +292,7 @@ async def open_bench(
         peer.outbox = Outbox(sink, lambda: in_force)
         peer.dispatcher = Dispatcher(methods, handlers, peer.outbox, lambda: in_force, show_stacks=show_stacks)
         peer.connection = Connection(
-            source, peer.dispatcher, peer.outbox, in_force, peer.ended.set, drain=False
+            source, peer.dispatcher, peer.outbox, lambda: in_force, peer.ended.set, drain=False
         )
         peer.connection.start()
         yield peer

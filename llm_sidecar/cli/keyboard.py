@@ -19,6 +19,9 @@ def on_interrupt(action: Callable[[], None]) -> Generator[None]:
     """Run `action` in the event loop at the first Ctrl-C within the block. From the main thread only."""
     loop = asyncio.get_running_loop()
     previous = signal.getsignal(signal.SIGINT)
+    if previous is signal.SIG_IGN:  # in the background of a shell
+        yield
+        return
 
     def interrupted(*_: Any) -> None:
         signal.signal(signal.SIGINT, previous)

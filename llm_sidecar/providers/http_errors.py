@@ -45,7 +45,8 @@ def translate(error: Exception, where: str) -> ProviderError:
 
 def _socket_error(error: Exception, *, otherwise: str) -> str:
     """The symbolic errno. Where several addresses failed differently, there is none, but the text lists them."""
-    numbers = [getattr(error, "errno", None), *(int(n) for n in re.findall(r"\[Errno (\d+)\]", str(error)))]
+    cause = getattr(error, "os_error", error)
+    numbers = [getattr(cause, "errno", None), *(int(n) for n in re.findall(r"\[Errno (\d+)\]", str(cause)))]
     names = [errno.errorcode.get(n, "").removeprefix("WSA") for n in numbers if n is not None]
     return next((name for name in names if name in _SENTENCES), otherwise)
 

@@ -1,7 +1,8 @@
 """Whether the host is still alive, for when the pipe does not tell: a sibling may hold its other end.
 
 Law: the process that counts is the one the host declared, if it could ever be seen from here (a container may hide it);
-else the one that started us. Its end is noticed within a second. A process that was never visible is never missed.
+else the one that started us. Its end is noticed within a quarter of a second. A process that was never visible is never
+missed.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import sys
 from collections.abc import Callable
 from typing import Final
 
-_POLL_SECONDS: Final = 0.5
+_POLL_SECONDS: Final = 0.25
 
 
 class ParentWatch:

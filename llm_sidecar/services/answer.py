@@ -42,31 +42,49 @@ class Answer:
         return [ToolCall(id=i, name=n, arguments="".join(pieces)) for i, n, pieces in calls] or None
 
     def add_text(self, text: str, deltas: int) -> None:
-        self._text.append(text)
         self._received(text, deltas)
+        self._text.append(text)
 
     def add_reasoning(self, text: str) -> None:
         self._received(text, 1)
 
-    def add_tool_call(self, index: int, call_id: str | None, name: str | None, arguments: str) -> None:
+    def add_tool_call(self, index: int, call_id: str | None, name: str | None, arguments: str) -> str | None:
+        """A piece of the call at `index`. Returns the call's id if this is its first piece (made here if need be)."""
+        _check_unicode(call_id, name)
+        self._received(arguments, 1)
         known_id, known_name, pieces = self._calls.get(index, ("", "", []))
         pieces.append(arguments)
-        self._calls[index] = (known_id or call_id or f"call-{index}", known_name or name or "", pieces)
-        self._received(arguments, 1)
+        final_id = known_id or call_id or f"call-{index}"
+        self._calls[index] = (final_id, known_name or name or "", pieces)
+        return None if known_id else final_id
 
     def add(self, event: UsageReport | ProviderState | ModelNamed | Finish) -> None:
         """Everything that is no content."""
         if isinstance(event, UsageReport):
             self.meter.report(event)
         elif isinstance(event, Finish):
+            _check_unicode(event.raw)
             self.finish = event
         elif isinstance(event, ModelNamed):
+            _check_unicode(event.model_id)
             self.model_id = event.model_id
         else:
+            _check_unicode(str(event.state))
             self.provider_state = {**(self.provider_state or {}), **event.state}
 
     def _received(self, text: str, deltas: int) -> None:
+        _check_unicode(text)
         self.has_content = True
         self.meter.received(len(text) if text.isascii() else len(text.encode()), deltas)
         if self.meter.bytes_received > self._max_bytes:
             raise ProviderError("PROVIDER_PROTOCOL_ERROR", f"The answer is longer than {self._max_bytes} bytes.")
+
+
+def _check_unicode(*texts: str | None) -> None:
+    """Raises `PROVIDER_PROTOCOL_ERROR` for half a surrogate pair: no JSON message could carry it on."""
+    for text in texts:
+        if text and not text.isascii():
+            try:
+                text.encode()
+            except UnicodeEncodeError:
+                raise ProviderError("PROVIDER_PROTOCOL_ERROR", "The provider sent half a character.") from None

@@ -70,8 +70,12 @@ class InferenceService:
         if inference_id in self._runs:
             raise SidecarError("INFERENCE_EXISTS", "An inference of this id is live.")
         route = self._router.resolve(params)
-        self._minute_limit.spend(params.window_id or "", limits.max_requests_per_minute)
         slot = self.slots.take(may_wait=params.queue)
+        try:
+            self._minute_limit.spend(params.window_id or "", limits.max_requests_per_minute)
+        except SidecarError:
+            slot.release()
+            raise
         stream = TokenStream(inference_id, params.window_id, self._sink, self._journals.open(inference_id), limits)
         run = InferenceRun(params, route, slot=slot, stream=stream, sink=self._sink, limits=limits, on_end=self._ended)
         self._runs[inference_id] = run

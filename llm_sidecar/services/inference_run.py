@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 
 import msgspec
 
@@ -79,6 +79,7 @@ class InferenceRun:
         self._first_content_at: float | None = None
         self._attempts = 0
         self._started = False
+        self._was_queued = False
         self._closed = False
         self._announced = False
         self._interruption: SidecarError | None = None
@@ -95,7 +96,8 @@ class InferenceRun:
         if self._closed:
             self._announce()
             return
-        self._think("queued" if self._slot.is_waiting else "initializing")
+        self._was_queued = self._slot.is_waiting
+        self._think("queued" if self._was_queued else "initializing")
         self._whole.start(_seconds(self.params.timeout_ms, self._limits.inference_timeout_ms))
         self.task = self._loop.create_task(self._run(), name=self.inference_id)
 
@@ -105,7 +107,11 @@ class InferenceRun:
         if not self._close():
             return None
         finish = self.answer.finish or Finish("stop", None)
-        self.outcome = self._done(finish, is_complete=False, cancelled=True)
+        done = self._done(finish, is_complete=False, cancelled=True)
+        if self._too_large(done) is not None:
+            done.text = None if done.text is None else done.text[: longest_text(self._limits)]
+            done.tool_calls = None
+        self.outcome = done
         return self._announce
 
     def fail(self, error: SidecarError) -> None:
@@ -118,60 +124,96 @@ class InferenceRun:
 
     async def _run(self) -> None:
         try:
-            if self._slot.is_waiting:
+            if self._was_queued:
                 await self._slot.granted
                 self._think("initializing")
             self._granted_at = self._loop.time()
-            while not await self._attempt_succeeds():
-                pass
-            self._complete()
-        except SidecarError as error:
-            self.fail(error)
+            while not self._closed:
+                delay_ms = await self._attempt()
+                await asyncio.sleep(delay_ms / 1000)
         except asyncio.CancelledError:
             self.fail(SidecarError("SHUTTING_DOWN", "The sidecar is stopping."))
             raise
-        except Exception as error:
-            log.error("inference failed", inferenceId=self.inference_id, exception=type(error).__name__)
-            self.fail(SidecarError("INTERNAL_ERROR", f"Internal error in inference {self.inference_id}."))
         finally:
             self._content.stop()
 
-    async def _attempt_succeeds(self) -> bool:
-        """Make one attempt. False if it failed and another may follow, which is then due. Raises `SidecarError`."""
+    async def _attempt(self) -> int:
+        """Make one attempt. Ends the inference, or returns the milliseconds to wait before the next."""
         self._attempts += 1
-        try:
-            await self._attempt()
-        except SidecarError as error:
-            retries = self.params.retry.max_retries if self.params.retry else _DEFAULT_RETRIES
-            delay = retry_delay_ms(error, self._attempts, retries, self._limits, random.uniform)
-            if self.answer.has_content or delay is None or delay / 1000 >= self._whole.remaining:
-                raise
-            self._think("retrying", attempt=self._attempts + 1, retry_after_ms=delay, code=error.code)
-            self.answer = Answer(self.params, self.route.model_id, self._limits.max_answer_bytes)
-            await asyncio.sleep(delay / 1000)
-            return False
-        return True
-
-    async def _attempt(self) -> None:
-        """Raises `SidecarError`, also for the content timers, whose cancellation is turned back into an error here."""
         self._content.start(_seconds(self.params.first_token_timeout_ms, self._limits.first_token_timeout_ms))
+        delay_ms = None
         try:
             async with self.route.provider.stream(self._request()) as batches:
                 self._think("processing")
-                async for batch in batches:
-                    self._take(batch)
-                    if self._sink.congested:
-                        await self._wait_for_host()
-        except asyncio.CancelledError:
-            interruption, self._interruption = self._interruption, None
-            if interruption is None or self._closed or self.task is None:
+                delay_ms = self._end_attempt(await self._read(batches))
+        except BaseException as error:
+            if delay_ms is None and not self._closed:
+                delay_ms = self._end_attempt(self._reason(error))
+            elif not isinstance(error, SidecarError | asyncio.CancelledError):
+                log.warning("cleanup failed", inferenceId=self.inference_id, exception=type(error).__name__)
+            if self._is_cancelled():
                 raise
-            self.task.uncancel()
-            raise interruption from None
-        finally:
-            self._content.stop()
+        return delay_ms or 0
+
+    async def _read(self, batches: AsyncIterator[list[ProviderEvent]]) -> SidecarError | None:
+        """Pass on what comes. Returns why it ended too early; None where the answer is complete."""
+        try:
+            async for batch in batches:
+                if self._closed:
+                    break
+                self._take(batch)
+                if self._sink.congested:
+                    await self._wait_for_host()
+        except BaseException as error:
+            return self._reason(error)
+        if self._interruption is not None:
+            return self._reason(self._interruption)
         if self.answer.finish is None:
-            raise SidecarError("STREAM_TRUNCATED", "The stream stopped without the provider's end marker.")
+            return SidecarError("STREAM_TRUNCATED", "The stream stopped without the provider's end marker.")
+        return None
+
+    def _reason(self, error: BaseException) -> SidecarError:
+        """What `error` means, whoever raised it. A content timer that cut in is the reason, whatever the adapter made
+        of the cancellation. Raises the cancellation of the whole inference."""
+        interruption, self._interruption = self._interruption, None
+        if interruption is not None:
+            if self.task is not None:
+                self.task.uncancel()
+            return interruption
+        if self._is_cancelled():
+            raise asyncio.CancelledError from error
+        if isinstance(error, SidecarError):
+            return error
+        log.error("inference failed", inferenceId=self.inference_id, exception=type(error).__name__)
+        return SidecarError("INTERNAL_ERROR", f"Internal error in inference {self.inference_id}.")
+
+    def _is_cancelled(self) -> bool:
+        """Whether the inference itself is to stop (and not just something inside the adapter)."""
+        return self._closed or (self.task is not None and self.task.cancelling() > (self._interruption is not None))
+
+    def _end_attempt(self, error: SidecarError | None) -> int:
+        """Tell the outcome before the upstream is closed (that may take its time), or arrange the next attempt."""
+        self._content.stop()
+        if self._closed:
+            return 0
+        if error is None:
+            self._complete()
+            return 0
+        delay_ms = self._retry_delay(error)
+        if delay_ms is None:
+            self.fail(error)
+            return 0
+        self._think("retrying", attempt=self._attempts + 1, retry_after_ms=delay_ms, code=error.code)
+        self.answer = Answer(self.params, self.route.model_id, self._limits.max_answer_bytes)
+        return delay_ms
+
+    def _retry_delay(self, error: SidecarError) -> int | None:
+        """Milliseconds until the next attempt; None if there is to be none."""
+        if self.answer.has_content:
+            return None
+        retries = self.params.retry.max_retries if self.params.retry else _DEFAULT_RETRIES
+        delay = retry_delay_ms(error, self._attempts, retries, self._limits, random.uniform)
+        return None if delay is None or delay / 1000 >= self._whole.remaining else delay
 
     def _request(self) -> ProviderRequest:
         p = self.params
@@ -219,24 +261,22 @@ class InferenceRun:
             self._content.start(_seconds(self.params.chunk_timeout_ms, self._limits.chunk_timeout_ms))
 
     def _take_tool_call(self, delta: ToolCallDelta) -> None:
-        self.answer.add_tool_call(delta.index, delta.id, delta.name, delta.arguments)
-        if self.params.stream:
-            self._send_tool_call(delta)
-
-    def _send_tool_call(self, delta: ToolCallDelta) -> None:
-        first = True
+        call_id = self.answer.add_tool_call(delta.index, delta.id, delta.name, delta.arguments)
+        if not self.params.stream:
+            return
+        name = delta.name
         for piece in split_text(delta.arguments, self._limits):
             event = ToolCallEvent(
                 inference_id=self.inference_id,
                 seq=UNNUMBERED,
                 window_id=self.stream.window_id,
                 index=delta.index,
-                id=delta.id if first else None,
-                name=delta.name if first else None,
+                id=call_id,
+                name=name,
                 arguments_delta=piece,
             )
             self.stream.event(event, len(piece))
-            first = False
+            call_id = name = None
 
     def _send_progress(self, progress: PromptProgress) -> None:
         event = ProgressEvent(
@@ -297,8 +337,7 @@ class InferenceRun:
         if not self._started or self.outcome is None or self._announced:
             return
         self._announced = True
-        text_bytes = self.answer.meter.bytes_received
-        self.stream.end(self.outcome, text_bytes)
+        self.stream.end(self.outcome, _text_bytes(self.outcome))
         self._on_end(self)
 
     def _complete(self) -> None:
@@ -371,21 +410,31 @@ class InferenceRun:
         )
 
     def _whole_expired(self) -> None:
+        if self._slot.is_waiting and self._sink.congested:
+            # Those it waits for wait for the host, and their time stands still.
+            self._whole.start(_seconds(self.params.timeout_ms, self._limits.inference_timeout_ms))
+            return
         milliseconds = self.params.timeout_ms or self._limits.inference_timeout_ms
         self.fail(SidecarError("TIMEOUT", f"The inference took longer than {milliseconds} ms."))
 
     def _content_expired(self) -> None:
         if self.answer.has_content:
             milliseconds = self.params.chunk_timeout_ms or self._limits.chunk_timeout_ms
-            self._interrupt(SidecarError("STREAM_TIMEOUT", f"No content came for {milliseconds} ms."))
+            error = SidecarError("STREAM_TIMEOUT", f"No content came for {milliseconds} ms.")
         else:
             milliseconds = self.params.first_token_timeout_ms or self._limits.first_token_timeout_ms
-            self._interrupt(SidecarError("FIRST_TOKEN_TIMEOUT", f"No content came within {milliseconds} ms."))
-
-    def _interrupt(self, error: SidecarError) -> None:
-        if self.task is not None and not self._closed:
+            error = SidecarError("FIRST_TOKEN_TIMEOUT", f"No content came within {milliseconds} ms.")
+        if self._retry_delay(error) is None:
+            self.fail(error)
+        elif self.task is not None and not self._closed:
             self._interruption = error
             self.task.cancel()
+
+
+def _text_bytes(outcome: DoneEvent | ErrorEvent) -> int:
+    if isinstance(outcome, ErrorEvent):
+        return len(outcome.partial_text or "")
+    return len(outcome.text or "") + sum(len(call.arguments) for call in outcome.tool_calls or ())
 
 
 def _seconds(asked_ms: int | None, default_ms: int) -> float:

@@ -1,7 +1,8 @@
 """What has been sent of each inference, for who attaches late: bounded per inference, in all, and in number.
 
-Law: an event enters with its final `seq`, in order. The oldest events of an inference leave first, then whole finished
-inferences, the longest finished first. Asking for what has left is `REPLAY_GAP`, never a shorter answer.
+Law: an event enters with its final `seq`, in order. Above the bound of one inference its oldest events leave; above the
+bound of all, whole finished inferences do, the longest finished first, then the oldest events of the largest. Asking
+for what has left is `REPLAY_GAP`, never a shorter answer.
 """
 
 from __future__ import annotations
@@ -47,6 +48,11 @@ class Journal:
         self.ended = True
         if self._journals.keeps(self):
             self._journals.finish(self)
+
+    def clear(self) -> None:
+        """Forget every event."""
+        while self._entries:
+            self.drop_oldest()
 
     def drop_oldest(self) -> None:
         """Forget one event."""
@@ -114,7 +120,9 @@ class Journals:
             len(self._finished) > limits.journal_finished or self.total_bytes > limits.journal_total_bytes
         ):
             self._forget(next(iter(self._finished)))
+        while self.total_bytes > limits.journal_total_bytes:
+            max(self._by_id.values(), key=lambda journal: journal.bytes).drop_oldest()
 
     def _forget(self, inference_id: str) -> None:
-        self.total_bytes -= self._by_id.pop(inference_id).bytes
+        self._by_id.pop(inference_id).clear()
         self._finished.pop(inference_id, None)

@@ -71,14 +71,18 @@ class Slots:
 
     def take_back(self, slot: Slot) -> None:
         """Use `Slot.release`."""
-        if slot.is_waiting:
+        if slot in self._waiting:
             self._waiting.remove(slot)
             slot.granted.cancel()
             return
         self.active -= 1
-        while self._waiting and self.active < self._limits().max_concurrent_inferences:
-            self.active += 1
-            self._waiting.popleft().granted.set_result(None)
+        for waiting in list(self._waiting):
+            if self.active >= self._limits().max_concurrent_inferences:
+                break
+            if waiting.is_waiting:  # not one that was cancelled and is about to be given back
+                self._waiting.remove(waiting)
+                self.active += 1
+                waiting.granted.set_result(None)
 
 
 class _NoSlots(Slots):

@@ -109,7 +109,7 @@ class TokenStream:
         self._held: _QueuedText | None = None  # not yet published: the host wants fewer, larger events
         self._hold_timer: asyncio.TimerHandle | None = None
         self._next_index = 0
-        self._has_sent_text = False
+        self._has_begun = {True: False, False: False}  # reasoning, and the answer
 
     def text(self, text: str, count: int) -> None:
         """A piece of the answer: `count` deltas of the provider."""
@@ -172,10 +172,11 @@ class TokenStream:
         if self._stopped:
             return
         weight = len(text) if text.isascii() else len(text.encode())
-        if self._delay and self._has_sent_text:
+        if self._delay and self._has_begun[is_reasoning]:
             self._hold(text, count, index, weight, is_reasoning)
         else:
-            self._has_sent_text = True
+            self._has_begun[is_reasoning] = True
+            self._release_held()
             self._enqueue(text, count, index, weight, is_reasoning)
 
     def _enqueue(self, text: str, count: int, index: int, weight: int, is_reasoning: bool) -> None:

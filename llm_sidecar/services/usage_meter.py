@@ -49,7 +49,9 @@ class UsageMeter:
         (if not, nothing was used)."""
         reported = self._reported
         source: Literal["reported", "estimated", "partial"]
-        prompt, completion = reported.prompt_tokens, reported.completion_tokens
+        # Some servers report zeros: no request has an empty prompt, and no text comes of zero tokens.
+        prompt = reported.prompt_tokens or None
+        completion = reported.completion_tokens if reported.completion_tokens or not self._deltas else None
         if prompt is not None and completion is not None and complete:
             source = "reported"
         else:

@@ -22,11 +22,13 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
-from tests.hosts import PATIENCE, HostTimeout, child_environment
+import psutil
+
+from tests.hosts import PATIENCE, HostTimeout, child_environment, wait_until
 
 COMMAND = (sys.executable, "-m", "llm_sidecar")
 _ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)")
-_SETTINGS_OF_THE_TESTER = ("NO_COLOR", "FORCE_COLOR", "COLUMNS", "LINES", "TERM")
+_SETTINGS_OF_THE_TESTER = ("PYTHONUNBUFFERED", "NO_COLOR", "FORCE_COLOR", "COLUMNS", "LINES", "TERM")
 
 
 def environment(home: Path, extra: Mapping[str, str]) -> dict[str, str]:
@@ -65,8 +67,7 @@ class Terminal:
             stderr=keyboard,
             env=environment(home, {"TERM": "xterm-256color", **extra}),
             start_new_session=True,
-            # Its own, so that a typed Ctrl-C reaches it; nothing that a thread could hold a lock of is used.
-            preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),  # noqa: PLW1509
+            preexec_fn=_take_the_terminal,  # noqa: PLW1509  # it uses nothing that a thread could hold a lock of
         )
         os.close(keyboard)
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
@@ -102,12 +103,21 @@ class Terminal:
                 raise AssertionError(f"it ended without {text!r}:\n{self.shown}")
         self._looked_at = place + len(text)
 
+    def wait_for_prompt(self, prompt: str) -> None:
+        """Wait until `prompt` is shown and somebody waits for a key: a Ctrl-C before that is another matter."""
+        self.wait_for(prompt)
+        wait_until(self._waits_for_a_key, "nobody waits for a key")
+
     def wait_for_exit(self) -> int:
         """Read to the end; the exit code."""
         deadline = time.monotonic() + PATIENCE
         while self._read(deadline):
             pass
         return self._process.wait(PATIENCE)
+
+    def _waits_for_a_key(self) -> bool:
+        edits_lines = not termios.tcgetattr(self._screen)[3] & termios.ICANON
+        return edits_lines and psutil.Process(self.pid).status() == psutil.STATUS_SLEEPING
 
     def _read(self, deadline: float) -> bool:
         ready, _, _ = select.select([self._screen], [], [], max(0.0, deadline - time.monotonic()))
@@ -119,3 +129,9 @@ class Terminal:
             return False
         self.output += self._decoder.decode(data)
         return bool(data)
+
+
+def _take_the_terminal() -> None:
+    """Be reached by a typed Ctrl-C, also where the tests run in the background of a shell, which ignores it."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    fcntl.ioctl(0, termios.TIOCSCTTY, 0)

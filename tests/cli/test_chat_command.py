@@ -119,24 +119,24 @@ def test_no_question_at_all_is_no_error(tmp_path: Path) -> None:
 def test_a_person_asks_reads_and_leaves(leaving: str, tmp_path: Path) -> None:
     with Terminal(tmp_path, "chat", "--provider", "demo", "--model", "demo-fast") as terminal:
         terminal.wait_for("as you asked; Ctrl-C stops an answer, Ctrl-D leaves")
-        terminal.wait_for(PROMPT)
+        terminal.wait_for_prompt(PROMPT)
         terminal.type('[[demo: text="Glad to meet you."]]\r')
         terminal.wait_for("\n  Glad to meet you.")
-        terminal.wait_for(PROMPT)
+        terminal.wait_for_prompt(PROMPT)
         terminal.type(leaving)
         assert terminal.wait_for_exit() == 0
 
 
 def test_ctrl_c_stops_the_answer_and_not_the_chat(tmp_path: Path) -> None:
     with Terminal(tmp_path, "chat", "--provider", "demo") as terminal:
-        terminal.wait_for(PROMPT)
+        terminal.wait_for_prompt(PROMPT)
         terminal.type("[[demo: tokens=100000]]\r")
         terminal.wait_for("tokens/s")
         terminal.type("\x03")
-        terminal.wait_for(PROMPT)
+        terminal.wait_for_prompt(PROMPT)
         terminal.type("[[demo: text=alive]]\r")
         terminal.wait_for("\n  alive")
-        terminal.wait_for(PROMPT)
+        terminal.wait_for_prompt(PROMPT)
         terminal.type("\x04")
         assert terminal.wait_for_exit() == 0
     assert "Traceback" not in terminal.shown
@@ -144,24 +144,24 @@ def test_ctrl_c_stops_the_answer_and_not_the_chat(tmp_path: Path) -> None:
 
 def test_ctrl_c_at_the_prompt_empties_the_line(tmp_path: Path) -> None:
     with Terminal(tmp_path, "chat", "--provider", "demo", "--model", "demo-fast") as terminal:
-        terminal.wait_for(PROMPT)
+        terminal.wait_for_prompt(PROMPT)
         terminal.type("never mind")
-        terminal.wait_for("never mind")
+        terminal.wait_for_prompt("never mind")
         terminal.type("\x03")
-        terminal.wait_for(PROMPT)
+        terminal.wait_for_prompt(PROMPT)
         terminal.type("[[demo: text=heard]]\r")
         terminal.wait_for("\n  heard")
-        terminal.wait_for(PROMPT)
+        terminal.wait_for_prompt(PROMPT)
         terminal.type("\x04")
         assert terminal.wait_for_exit() == 0
 
 
 def test_an_error_is_shown_and_the_chat_goes_on(tmp_path: Path) -> None:
     with Terminal(tmp_path, "chat", "--provider", "demo") as terminal:
-        terminal.wait_for(PROMPT)
+        terminal.wait_for_prompt(PROMPT)
         terminal.type("[[demo: error=INSUFFICIENT_QUOTA]]\r")
         terminal.wait_for("[INSUFFICIENT_QUOTA]")
         terminal.wait_for("balance")
-        terminal.wait_for(PROMPT)
+        terminal.wait_for_prompt(PROMPT)
         terminal.type("\x04")
         assert terminal.wait_for_exit() == 0

@@ -82,7 +82,7 @@ def test_a_wrong_limit_in_the_environment_fails(tmp_path: Path) -> None:
 
 
 def test_something_that_prints_at_start_is_found_on_stdout(tmp_path: Path) -> None:
-    (tmp_path / "sitecustomize.py").write_text("import sys\nif 'serve' in sys.orig_argv: print('Welcome!')")
+    (tmp_path / "sitecustomize.py").write_text("import sys\nif 'serve' in sys.orig_argv: print('Welcome!', flush=True)")
     exit_code, checks, _ = examine(tmp_path, PYTHONPATH=str(tmp_path))
     assert exit_code == 1
     assert checks["stdout"]["status"] == "failed"

@@ -320,7 +320,7 @@ def test_a_module_in_the_working_directory_is_not_imported_by_the_sidecar(
 
 
 def test_a_banner_printed_before_the_sidecar_runs_is_counted_and_survived(run: Run, tmp_path: Path) -> None:
-    (tmp_path / "sitecustomize.py").write_text("print('Welcome to this Python!')")
+    (tmp_path / "sitecustomize.py").write_text("print('Welcome to this Python!', flush=True)")
 
     async def main() -> None:
         environment = child_environment(tmp_path, {"PYTHONPATH": str(tmp_path)})

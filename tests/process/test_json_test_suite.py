@@ -86,5 +86,5 @@ def test_what_the_standard_leaves_open_is_decided_one_way_or_the_other(cases: di
 
 def test_invalid_utf8_and_lone_surrogates_are_never_accepted(cases: dict[str, Case]) -> None:
     """The suite leaves them open; this protocol does not."""
-    names = [name for name in cases if name.startswith("i_string_") or name.startswith("i_object_key_lone")]
+    names = [name for name in cases if name.startswith(("i_string_", "i_object_key_lone"))]
     assert [name for name in names if set(cases[name].numbers) != {-32700}] == []

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
-import struct
-import termios
 from collections.abc import Callable
 
 import pytest
@@ -14,11 +11,6 @@ from tests.hosts import Host, line_of, request, wait_until
 
 MIB = 1 << 20
 on_both_forms = pytest.mark.parametrize("options", [(), ("--force-threads",)], ids=["polled", "threads"])
-
-
-def unread(descriptor: int) -> int:
-    """Bytes that wait in a pipe."""
-    return int(struct.unpack("i", fcntl.ioctl(descriptor, termios.FIONREAD, b"\0" * 4))[0])
 
 
 @on_both_forms
@@ -66,12 +58,9 @@ def test_5_000_requests_are_answered_in_order_to_a_host_that_reads_late(
     before = host.peak_bytes()
     count = 5_000
     host.send_bytes(b"".join(line_of(request(number, "nowhere")) for number in range(count)))
-    stdin, stdout = host.process.stdin, host.process.stdout
-    assert stdin is not None
-    assert stdout is not None
     # All is read by the sidecar, and its answers are many times what the pipe holds: the rest is in its memory.
-    wait_until(lambda: unread(stdin.fileno()) == 0, "the sidecar stopped reading")
-    wait_until(lambda: unread(stdout.fileno()) > 60_000, "the sidecar did not answer")
+    wait_until(lambda: host.untaken_bytes() == 0, "the sidecar stopped reading")
+    wait_until(lambda: host.unread_bytes() > 60_000, "the sidecar did not answer")
     answers = [host.read() for _ in range(count)]
     assert [answer["id"] for answer in answers] == list(range(count))
     assert {answer["error"]["code"] for answer in answers} == {-32601}
@@ -97,7 +86,9 @@ def test_the_specification_s_mixed_batch_is_answered_through_the_process(
     )
     batch = {str(item["id"]) + str(number): item for number, item in enumerate(host.read())}
     assert len(batch) == 5
-    outcomes = sorted((repr(item["id"]), item.get("result") or item.get("error", {}).get("code")) for item in batch.values())
+    outcomes = sorted(
+        (repr(item["id"]), item.get("result") or item.get("error", {}).get("code")) for item in batch.values()
+    )
     assert outcomes == [
         ("'1'", None),
         ("'5'", -32601),

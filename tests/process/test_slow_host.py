@@ -12,6 +12,7 @@ from tests.hosts import Answer, Host, inference, request, wait_until
 MIB = 1 << 20
 STREAMS = 32
 TOKENS = 100_000
+QUICK = {"LLM_SIDECAR_EXIT_FLUSH_MS": "100"}
 on_both_forms = pytest.mark.parametrize("options", [(), ("--force-threads",)], ids=["polled", "threads"])
 
 
@@ -93,7 +94,8 @@ def test_32_streams_at_full_speed_cost_a_host_that_does_not_read_no_more_than_64
 def test_a_host_that_reads_nothing_does_not_keep_the_process_alive(
     spawn: Callable[..., Host], options: tuple, how: str
 ) -> None:
-    host = spawn(*options)
+    # One way with the time that is left by default, the others quickly.
+    host = spawn(*options, environment={} if how == "end of input" else QUICK)
     host.infer("[[demo: connect=0 firstToken=0 rate=max tokens=1000000]]", inferenceId="a")
     host.read_until(lambda m: m.get("method") == "llm:token")
     wait_until_it_rests(host)
@@ -111,17 +113,18 @@ def test_a_host_that_reads_nothing_does_not_keep_the_process_alive(
 def test_a_host_that_reads_no_replies_and_closes_stdin_does_not_keep_the_process_alive(
     spawn: Callable[..., Host], line: bytes
 ) -> None:
-    """The sidecar has stopped reading, for want of room or because of the garbage: it must notice the end all the same."""
-    host = spawn(environment={"LLM_SIDECAR_MAX_REPLY_BYTES": "65536", "LLM_SIDECAR_INVALID_MESSAGES_PER_SECOND": "100"})
+    """The sidecar has stopped reading, for want of room or because of the garbage, and notices the end all the same."""
+    limits = {"LLM_SIDECAR_MAX_REPLY_BYTES": "65536", "LLM_SIDECAR_INVALID_MESSAGES_PER_SECOND": "100"}
+    host = spawn(environment=QUICK | limits)
     host.call("ping")
-    assert host.send_what_fits(line * 100_000, patience=1.0) > 0
+    assert host.send_what_fits(line * 100_000, patience=0.5) > 0
     host.close_stdin()
     assert host.wait_for_the_promised_two_seconds() == 0
 
 
 def test_garbage_before_the_end_of_input_does_not_delay_the_exit(spawn: Callable[..., Host]) -> None:
     """One chunk of garbage would take more than six seconds to answer at the pace it is answered."""
-    host = spawn()
+    host = spawn(environment=QUICK)
     host.call("ping")
     host.send_bytes(b"x\n" * 32_000)
     host.close_stdin()

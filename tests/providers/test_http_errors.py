@@ -5,14 +5,14 @@ from __future__ import annotations
 import errno
 import os
 import ssl
-from typing import Any
 
 import aiohttp
 import pytest
+from aiohttp.client_reqrep import ConnectionKey
 
 from llm_sidecar.providers.http_errors import translate
 
-KEY: Any = None
+KEY = ConnectionKey("example.com", 443, True, True, None, None, None, None)
 
 
 def connecting(error: OSError) -> Exception:
@@ -23,6 +23,11 @@ def system_error(number: int) -> OSError:
     return OSError(number, os.strerror(number))
 
 
+def several(*numbers: int) -> OSError:
+    """What is raised where each address of a host failed in its own way."""
+    return OSError(f"Multiple exceptions: {', '.join(str(system_error(number)) for number in numbers)}")
+
+
 @pytest.mark.parametrize(
     ("error", "name"),
     [
@@ -31,7 +36,8 @@ def system_error(number: int) -> OSError:
         (connecting(system_error(errno.ENETUNREACH)), "ENETUNREACH"),
         (connecting(system_error(errno.ETIMEDOUT)), "ETIMEDOUT"),
         (connecting(system_error(errno.ECONNRESET)), "ECONNRESET"),
-        (connecting(OSError("Multiple exceptions: [Errno 99] no address, [Errno 111] refused")), "ECONNREFUSED"),
+        (connecting(several(errno.EADDRNOTAVAIL, errno.ECONNREFUSED)), "ECONNREFUSED"),
+        (connecting(several(errno.EADDRNOTAVAIL, errno.EHOSTUNREACH)), "EHOSTUNREACH"),
         (connecting(OSError("Multiple exceptions: odd")), "ECONNREFUSED"),
         (aiohttp.ClientConnectorDNSError(KEY, OSError(-2, "Name or service not known")), "ENOTFOUND"),
         (aiohttp.ClientConnectorCertificateError(KEY, ssl.SSLCertVerificationError(1, "self-signed")), "TLS_ERROR"),

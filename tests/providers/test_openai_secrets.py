@@ -6,6 +6,7 @@ import asyncio
 import json
 import logging
 import os
+import sys
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -89,7 +90,7 @@ def said_by(error: SidecarError) -> str:
 
 @pytest.mark.parametrize("script", SCRIPTS, ids=range(len(SCRIPTS)))
 def test_an_echoed_key_is_in_no_error_and_in_no_log_line(
-    script: Script, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    script: Script, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def main() -> SidecarError | None:
         asyncio.get_running_loop().set_debug(True)
@@ -102,6 +103,7 @@ def test_an_echoed_key_is_in_no_error_and_in_no_log_line(
             assert KEY not in repr(request)
             return error
 
+    monkeypatch.setattr(sys, "excepthook", sys.excepthook)
     root = logging.getLogger()
     handlers, level = root.handlers[:], root.level
     try:

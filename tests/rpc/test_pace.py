@@ -187,7 +187,7 @@ def test_reading_stops_while_too_many_replies_are_unread_and_every_request_is_an
 
 @on_every_transport
 def test_reading_goes_on_when_room_came_from_requests_that_were_answered(run: Callable, kind: str) -> None:
-    """Places reserved for replies count as well: the room may come back with the answers, before anything is written."""
+    """Places reserved for replies count as well: the room may come back before anything is written."""
 
     async def main() -> None:
         async with serve_bench(kind, maxReplyBytes=65_536) as (peer, bench):

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from llm_sidecar.errors import InvalidParams
@@ -61,6 +61,15 @@ def problems(params: Any, shape: type[Any] = InferenceParams) -> dict[str, str]:
     return {field["path"]: field["reason"] for field in fields}
 
 
+def refusal(params: Any, shape: type[Any]) -> str:
+    """All that is told about params: the message and the details, or nothing if they are accepted."""
+    try:
+        decode_params(params, shape)
+    except InvalidParams as error:
+        return f"{error.message} {json.dumps(error.details)}"
+    return ""
+
+
 def places(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
     """Every place in a value that has a type of its own."""
     if path:
@@ -102,12 +111,9 @@ def test_a_wrong_value_is_named_by_its_place_and_not_by_itself(path: tuple[Any, 
 @pytest.mark.parametrize("wrong", [SECRET, [SECRET], {"type": SECRET}, {"role": SECRET}, [{"type": SECRET}], 10**15])
 @pytest.mark.parametrize("path", list(places(FULL)), ids=dotted)
 def test_no_value_is_ever_echoed(path: tuple[Any, ...], wrong: Any) -> None:
-    try:
-        decode_params(with_value(path, wrong), InferenceParams)
-    except InvalidParams as error:
-        told = error.message + json.dumps(error.details)
-        assert "canary" not in told
-        assert str(10**15) not in told
+    told = refusal(with_value(path, wrong), InferenceParams)
+    assert "canary" not in told
+    assert str(10**15) not in told
 
 
 def test_every_field_at_fault_is_listed_at_once() -> None:
@@ -175,14 +181,7 @@ def test_positional_values_fill_the_fields_in_order() -> None:
 
 @pytest.mark.parametrize("name", METHODS)
 def test_a_method_without_required_params_takes_none_an_empty_object_or_an_empty_list(name: str) -> None:
-    accepted = []
-    for params in (None, {}, []):
-        try:
-            decode_params(params, METHODS[name].params)
-            accepted.append(True)
-        except InvalidParams:
-            accepted.append(False)
-    assert len(set(accepted)) == 1
+    assert len({refusal(params, METHODS[name].params) == "" for params in (None, {}, [])}) == 1
 
 
 json_values = st.recursive(
@@ -195,11 +194,9 @@ json_values = st.recursive(
 )
 
 
+@settings(max_examples=50)
 @given(st.sampled_from(list(METHODS)), st.dictionaries(st.sampled_from([*FULL, "id", "limits", "client"]), json_values))
 def test_any_params_of_any_method_are_accepted_or_refused_by_field(name: str, params: dict[str, Any]) -> None:
-    try:
-        decode_params(params, METHODS[name].params)
-    except InvalidParams as error:
-        assert error.code == "VALIDATION_ERROR"
-        assert (error.details or {})["fields"]
-        assert "canary" not in error.message + json.dumps(error.details)
+    told = refusal(params, METHODS[name].params)
+    assert told == "" or '"path"' in told
+    assert "canary" not in told

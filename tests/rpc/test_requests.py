@@ -38,8 +38,8 @@ async def error_of(peer: BenchPeer, request_id: Any) -> dict[str, Any]:
         (b'{"jsonrpc":"2.0","id":1,"method":"ping"\n', -32700, "PARSE_ERROR"),
         (b"5\n", -32600, "INVALID_MESSAGE"),
         (b"{}\n", -32600, "INVALID_MESSAGE"),
-        (b" " * 2_000 + b"{}\n", -32600, "MESSAGE_TOO_LARGE"),
-        (b"[" + b"1," * 1_999 + b"1]\n", -32600, "MESSAGE_TOO_LARGE"),
+        (b" " * 5_000 + b"{}\n", -32600, "MESSAGE_TOO_LARGE"),
+        (b"[" + b"1," * 4_999 + b"1]\n", -32600, "MESSAGE_TOO_LARGE"),
         (b"[1,1,1,1,1]\n", -32600, "MESSAGE_TOO_LARGE"),
     ],
 )
@@ -47,7 +47,7 @@ def test_a_line_that_is_no_request_gets_one_error_of_null_and_the_next_line_is_s
     run: Callable, kind: str, line: bytes, number: int, code: str
 ) -> None:
     async def main() -> None:
-        async with serve_bench(kind, maxMessageBytes=1_024, maxBatchItems=4) as (peer, _):
+        async with serve_bench(kind, maxMessageBytes=4_096, maxBatchItems=4) as (peer, _):
             await peer.send_bytes(line)
             answer = await peer.read()
             assert (answer["id"], answer["error"]["code"], answer["error"]["data"]["code"]) == (None, number, code)
@@ -379,7 +379,7 @@ def test_no_line_of_a_batch_is_above_the_limit(run: Callable, size: int) -> None
 @pytest.mark.parametrize("method", ["ping", "nowhere", "fail", "act_after_reply"])
 def test_an_answer_stays_within_the_limit_however_long_the_id(run: Callable, method: str) -> None:
     async def main() -> None:
-        limit = 1_024
+        limit = 4_096
         async with serve_bench(maxMessageBytes=limit) as (peer, _):
             around = len(line_of(request("", method))) - 1
             await peer.send(request("i" * (limit - around), method))
@@ -390,10 +390,10 @@ def test_an_answer_stays_within_the_limit_however_long_the_id(run: Callable, met
 
 def test_what_waits_for_a_response_is_not_done_if_its_result_was_too_large(run: Callable) -> None:
     async def main() -> None:
-        async with serve_bench(maxMessageBytes=1_024) as (peer, bench):
+        async with serve_bench(maxMessageBytes=4_096) as (peer, bench):
             await peer.call("act_after_reply", {"size": 10})
             assert bench.actions == ["acted"]
-            assert (await peer.refusal("act_after_reply", {"size": 2_000}))["data"]["code"] == "MESSAGE_TOO_LARGE"
+            assert (await peer.refusal("act_after_reply", {"size": 5_000}))["data"]["code"] == "MESSAGE_TOO_LARGE"
             assert bench.actions == ["acted"]
 
     run(main())

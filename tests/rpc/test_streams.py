@@ -148,8 +148,9 @@ def test_a_host_that_reads_nothing_is_sent_a_bounded_amount(run: Callable, kind:
             assert (await peer.response("ping"))["result"] == {}
             assert (await peer.response("cancel"))["result"] == {"success": True}
             assert (await peer.answer("i0")).outcome == "cancelled"
-            lengths = {(await peer.answer(inference_id)).terminal["usage"]["completionTokens"] for inference_id in ids[1:]}
-            assert lengths == {100_000}
+            for inference_id in ids[1:]:
+                answer = await peer.answer(inference_id)
+                assert (answer.outcome, sum(token["count"] for token in answer.tokens)) == ("done", 100_000)
 
     run(main())
 
@@ -268,10 +269,10 @@ def test_a_jump_of_the_wall_clock_moves_no_deadline(monkeypatch: pytest.MonkeyPa
                 firstTokenTimeoutMs=5_000,
                 chunkTimeoutMs=1_000,
             )
-            answer, now, jumps = Answer(), time.time(), 0
+            answer, now, year = Answer(), time.time(), 366 * 86_400
             while not answer.is_over:
-                jumps += 1
-                monkeypatch.setattr(time, "time", lambda: now + (366 * 86_400) * (-1) ** jumps)
+                year = -year
+                monkeypatch.setattr(time, "time", lambda at=now + year: at)
                 answer.add(await peer.read_until(lambda m: is_event_of(m, inference_id)))
             return answer, asyncio.get_running_loop().time() - began
 

@@ -1,8 +1,8 @@
 """A provider that does what the test says, when the test says it.
 
-Law: nothing happens by itself. Each attempt of the service opens a `Call`; the test accepts or refuses it, sends batches,
-ends it, lets it fail, makes its cleanup hang or raise, and lets it take a cancellation badly. A call remembers what the
-service took from it, how often it was cancelled, and that it was closed.
+Law: nothing happens by itself. Each attempt of the service opens a `Call`; the test accepts or refuses it, sends
+batches, ends it, lets it fail, makes its cleanup hang or raise, and lets it take a cancellation badly. A call remembers
+what the service took from it, how often it was cancelled, and that it was closed.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from llm_sidecar.providers.base import Endpoint, ModelDescription, ProviderReque
 from llm_sidecar.providers.events import Finish, ProviderEvent, ReasoningDelta, TextDelta, ToolCallDelta
 
 OnCancel = Literal["raise", "go on", "end"] | BaseException
-"""How a call takes a cancellation: as it must, by ignoring it, by ending as if complete, or with an error of its own."""
+"""How a call takes a cancellation: as it must, by ignoring it, by ending as if complete, by an error of its own."""
 
 _END = object()
 
@@ -27,7 +27,7 @@ class Call:
         self.request = request
         self.taken: list[list[ProviderEvent]] = []
         self.cancellations = 0
-        self.entered = False
+        self.ignored_a_cancellation = False
         self.closing = False
         self.closed = False
         self.on_cancel: OnCancel = "raise"
@@ -113,7 +113,6 @@ class Call:
         except BaseException:
             self.closed = True
             raise
-        self.entered = True
         return self
 
     async def __aexit__(self, *_: object) -> bool:
@@ -142,6 +141,7 @@ class Call:
                     raise StopAsyncIteration from None
                 if self.on_cancel == "raise":
                     raise
+                self.ignored_a_cancellation = True
         step = self._steps.popleft()
         if step is _END:
             raise StopAsyncIteration

@@ -1,7 +1,7 @@
 """A host in the test's own process: the real dispatcher, methods, service and outbox between it and a `FakeProvider`.
 
-Law: the host sees what a host sees, one ordered stream of responses and notifications, and every notification is checked
-as it comes: after its inference's response, `seq` without a gap, one terminal, nothing after it. `settle` lets
+Law: the host sees what a host sees, one ordered stream of responses and notifications, and every notification is
+checked as it comes: after its inference's response, `seq` without a gap, one terminal, nothing after it. `settle` lets
 everything happen that can happen without time passing; time passes only by `asyncio.sleep`, on the virtual clock.
 """
 

@@ -251,7 +251,7 @@ def test_a_slot_granted_to_a_waiter_that_is_cancelled_in_the_same_moment_goes_to
 def test_above_the_minutes_allowance_a_window_is_told_when_the_next_is_due() -> None:
     async def scenario(host: Host) -> None:
         for _ in range(3):
-            a, call = await host.begin(windowId="w1")
+            _, call = await host.begin(windowId="w1")
             call.finish()
             await settle()
         error = await refusal(host, windowId="w1")

@@ -1,4 +1,4 @@
-"""The shutdown: everything live ends with `SHUTTING_DOWN`, once, and the service can tell when it is idle and closed."""
+"""The shutdown: everything live ends with `SHUTTING_DOWN`, once; the service can tell when it is idle and closed."""
 
 from __future__ import annotations
 

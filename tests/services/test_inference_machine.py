@@ -1,9 +1,9 @@
 """The inference service under everything at once, in any order.
 
 Hypothesis drives a host and a provider through a real dispatcher, service and outbox on the virtual clock: several
-inferences, batches of every kind, failures, crashes, cancels, timeouts, windows, a host that stalls, attaches, forgets and
-attaches again, and a shutdown, with small limits, and with or without a pause for the loop between two steps. After every
-step the books must agree; at the end every accepted inference has had exactly one terminal and nothing is left.
+inferences, batches of every kind, failures, crashes, cancels, timeouts, windows, a host that stalls, attaches, forgets
+and attaches again, and a shutdown, with small limits, and with or without a pause for the loop between two steps. After
+every step the books must agree; at the end every accepted inference has had exactly one terminal and nothing is left.
 
 `LLM_SIDECAR_MACHINE_EXAMPLES` is how many stories are told.
 """
@@ -13,6 +13,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections import deque
+from collections.abc import Callable
 from typing import Any
 
 from hypothesis import HealthCheck, settings
@@ -26,7 +27,6 @@ from llm_sidecar.providers.events import (
     Finish,
     ModelNamed,
     PromptProgress,
-    ProviderEvent,
     ProviderState,
     ReasoningDelta,
     TextDelta,
@@ -40,27 +40,33 @@ from tests.services.fake_provider import Call
 from tests.services.host import TERMINALS, Host, end, settle
 from tests.virtual_time import VirtualTimeLoop
 
-EXAMPLES = int(os.environ.get("LLM_SIDECAR_MACHINE_EXAMPLES", "150"))
+EXAMPLES = int(os.environ.get("LLM_SIDECAR_MACHINE_EXAMPLES", "250"))
 STEPS = int(os.environ.get("LLM_SIDECAR_MACHINE_STEPS", "40"))
 
-IDS = st.sampled_from(["a", "b", "c", "d"])
-WINDOWS = st.sampled_from([None, "w1", "w2"])
-WHICH = st.integers(0, 7)
-PACE = st.sampled_from([0, 0, 1, 2, 5, None, None])
+IDS = st.sampled_from(["a", "b", "c"])
+WINDOWS = st.sampled_from([None, None, "w1", "w2"])
+WHICH = st.integers(0, 3)
+PACE = st.sampled_from([None, 0, 1, 2, 5, None, 0])
 """Turns of the loop after a step; None until nothing more happens."""
 
 TEXT = st.text(st.sampled_from('abc "\\\n\x01é€😀'), min_size=1, max_size=30)
-EVENT = st.one_of(
-    st.builds(TextDelta, TEXT, st.integers(1, 3)),
-    st.builds(TextDelta, TEXT, st.integers(1, 3)),
+CONTENT = st.one_of(
+    *[st.builds(TextDelta, TEXT, st.integers(1, 3))] * 4,
     st.builds(ReasoningDelta, TEXT),
     st.builds(ToolCallDelta, st.integers(0, 1), TEXT, st.just("call"), st.just("name")),
+)
+OTHER = st.one_of(
     st.builds(UsageReport, st.none() | st.integers(1, 99), st.none() | st.integers(1, 99)),
     st.builds(PromptProgress, st.integers(0, 9), st.none() | st.just(9)),
     st.just(ProviderState({"k": 1})),
     st.just(ModelNamed("named")),
 )
-BATCH = st.lists(EVENT, max_size=4)
+BATCH = st.one_of(
+    st.lists(CONTENT, min_size=1, max_size=4),
+    st.lists(CONTENT, min_size=1, max_size=4),
+    st.lists(CONTENT | OTHER, max_size=4),
+    st.lists(OTHER, max_size=2),
+)
 FAILURE = st.one_of(
     st.builds(
         ProviderError,
@@ -73,21 +79,55 @@ FAILURE = st.one_of(
     st.builds(asyncio.CancelledError),
 )
 MANNERS = st.sampled_from(["hang", "raise", "raise retryable", "suppress", "go on", "end", "translate"])
+SPEAKING = st.tuples(st.just("speak"), BATCH)
+PROVIDER_STEPS = st.lists(
+    st.one_of(
+        SPEAKING,
+        SPEAKING,
+        SPEAKING,
+        SPEAKING,
+        st.tuples(st.just("finish"), st.none()),
+        st.tuples(st.just("end"), st.none()),
+        st.tuples(st.just("fail"), FAILURE),
+    ),
+    min_size=1,
+    max_size=4,
+)
 SOME_LIMITS = st.builds(
     Limits,
     max_concurrent_inferences=st.integers(1, 3),
     max_queued_inferences=st.integers(0, 2),
-    max_event_bytes=st.sampled_from([300, 1_000, 100_000]),
-    max_token_event_bytes=st.sampled_from([64, 200, 5_000]),
-    max_answer_bytes=st.sampled_from([100, 1_000, 100_000]),
+    max_event_bytes=st.sampled_from([100_000, 1_000, 300]),
+    max_token_event_bytes=st.sampled_from([5_000, 200, 64]),
+    max_answer_bytes=st.sampled_from([100_000, 100_000, 1_000, 100]),
     max_requests_per_minute=st.sampled_from([0, 0, 20]),
-    journal_bytes=st.sampled_from([0, 500, 2_000, 100_000]),
-    journal_total_bytes=st.sampled_from([0, 1_000, 4_000, 100_000]),
-    journal_finished=st.integers(0, 3),
+    journal_bytes=st.sampled_from([100_000, 2_000, 500, 0]),
+    journal_total_bytes=st.sampled_from([100_000, 4_000, 1_000, 0]),
+    journal_finished=st.sampled_from([3, 1, 0]),
     token_batch_delay_ms=st.sampled_from([0, 0, 50]),
     token_batch_tokens=st.sampled_from([0, 3]),
     retry_base_ms=st.sampled_from([0, 100, 1_000]),
 )
+OPTIONS = st.fixed_dictionaries(
+    {
+        "stream": st.sampled_from([True, True, True, False]),
+        "queue": st.booleans(),
+        "retry": st.builds(lambda retries: {"maxRetries": retries}, st.integers(0, 3)),
+    },
+    optional={
+        "timeoutMs": st.sampled_from([600_000, 5_000, 1_000]),
+        "firstTokenTimeoutMs": st.sampled_from([20_000, 500, 1]),
+        "chunkTimeoutMs": st.sampled_from([20_000, 500, 1]),
+    },
+)
+
+
+def has_an_open_call(machine: InferenceMachine) -> bool:
+    return bool(machine.host.provider.open_calls)
+
+
+def has_a_live_inference(machine: InferenceMachine) -> bool:
+    return any(life.run.outcome is None for life in machine.lives)
 
 
 class Life:
@@ -189,6 +229,7 @@ class InferenceMachine(RuleBasedStateMachine):
         self.promises: dict[int, tuple[str, Any]] = {}
         """What the response to a request must agree with, by its id."""
         self.requests = 0
+        self.accepts_at_once = True
         self.is_stopping = False
         self.loop.run_until_complete(self._make(limits))
 
@@ -248,6 +289,8 @@ class InferenceMachine(RuleBasedStateMachine):
         assert not any(not earlier.closed for earlier in life.calls), "two attempts at once"
         assert life.run.outcome is None, "an attempt after the end"
         life.calls.append(call)
+        if self.accepts_at_once:
+            call.accept()
 
     # --- what comes on the wire ---
 
@@ -314,36 +357,30 @@ class InferenceMachine(RuleBasedStateMachine):
             params["windowId"] = window
         return self.host.inference(inferenceId=inference_id, **params)
 
-    OPTIONS = st.fixed_dictionaries(
-        {
-            "stream": st.sampled_from([True, True, False]),
-            "queue": st.booleans(),
-            "retry": st.builds(lambda n: {"maxRetries": n}, st.integers(0, 3)),
-        },
-        optional={
-            "timeoutMs": st.sampled_from([1_000, 5_000, 600_000]),
-            "firstTokenTimeoutMs": st.sampled_from([1, 500, 20_000]),
-            "chunkTimeoutMs": st.sampled_from([1, 500, 20_000]),
-        },
-    )
-
     @precondition(lambda self: not self.is_stopping)
     @rule(inference_id=IDS, window=WINDOWS, options=OPTIONS, pace=PACE)
     def start(self, inference_id: str, window: str | None, options: dict[str, Any], pace: int | None) -> None:
         self.send([self.inference(inference_id, window, options)], pace)
 
+    @rule(willing=st.booleans())
+    def change_the_providers_mind(self, willing: bool) -> None:
+        self.accepts_at_once = willing
+
     @precondition(lambda self: not self.is_stopping)
     @rule(
-        items=st.lists(st.tuples(st.sampled_from(["start", "start", "cancel", "attach", "window"]), IDS), min_size=1, max_size=4),
+        items=st.lists(
+            st.tuples(st.sampled_from(["start", "start", "attach", "start", "cancel", "attach", "window"]), IDS),
+            max_size=4,
+        ),
         options=OPTIONS,
-        unanswered=st.booleans(),
+        answered=st.booleans(),
         as_batch=st.booleans(),
         pace=PACE,
     )
-    def several_at_once(
-        self, items: list[tuple[str, str]], options: dict[str, Any], unanswered: bool, as_batch: bool, pace: int | None
+    def send_several_requests(
+        self, items: list[tuple[str, str]], options: dict[str, Any], answered: bool, as_batch: bool, pace: int | None
     ) -> None:
-        requests = []
+        requests = [] if answered else [self.host.request("ping")]
         for action, name in items:
             if action == "start":
                 requests.append(self.inference(name, "w1", options))
@@ -353,65 +390,56 @@ class InferenceMachine(RuleBasedStateMachine):
                 requests.append(self.host.request("llm:inference:attach", inferenceId=name, fromSeq=0))
             else:
                 requests.append(self.host.request("llm:window:closed", windowId="w1"))
-        if unanswered and as_batch:
-            requests.append(self.host.request("ping"))
-        self.send(requests, pace, as_batch=as_batch)
+        if requests:
+            self.send(requests, pace, as_batch=as_batch)
 
     @rule(pace=PACE)
-    def answer_the_batches(self, pace: int | None) -> None:
+    def answer_what_is_unanswered(self, pace: int | None) -> None:
         def open_the_gate() -> None:
             self.host.gate.set()
-            asyncio.get_running_loop().call_soon(asyncio.get_running_loop().call_soon, self.host.gate.clear)
+            self.host.gate.clear()  # who waits is woken all the same
 
         self.step(open_the_gate, pace)
 
-    @rule(inference_id=IDS, pace=PACE)
-    def cancel(self, inference_id: str, pace: int | None) -> None:
-        self.send([self.host.request("llm:cancel", inferenceId=inference_id)], pace)
+    @precondition(has_a_live_inference)
+    @rule(inference_id=IDS, window=st.sampled_from([None, None, None, "w1"]), pace=PACE)
+    def cancel(self, inference_id: str, window: str | None, pace: int | None) -> None:
+        if window is None:
+            self.send([self.host.request("llm:cancel", inferenceId=inference_id)], pace)
+        else:
+            self.send([self.host.request("llm:window:closed", windowId=window)], pace)
 
-    @rule(window=st.sampled_from(["w1", "w2"]), pace=PACE)
-    def close_window(self, window: str, pace: int | None) -> None:
-        self.send([self.host.request("llm:window:closed", windowId=window)], pace)
-
+    @precondition(lambda self: self.lives)
     @rule(inference_id=IDS, from_seq=st.integers(0, 12), pace=PACE)
     def attach(self, inference_id: str, from_seq: int, pace: int | None) -> None:
-        request = self.host.request("llm:inference:attach", inferenceId=inference_id, fromSeq=from_seq)
-        self.send([request], pace)
+        self.send([self.host.request("llm:inference:attach", inferenceId=inference_id, fromSeq=from_seq)], pace)
 
-    def with_call(self, which: int, action: Any, pace: int | None) -> None:
-        calls = self.host.provider.open_calls
-        if calls:
-            self.step(lambda: action(calls[which % len(calls)]), pace)
-
-    @rule(which=WHICH, pace=PACE)
-    def accept(self, which: int, pace: int | None) -> None:
-        self.with_call(which, lambda call: call.accept(), pace)
-
-    @rule(which=WHICH, error=FAILURE, pace=PACE)
-    def refuse(self, which: int, error: BaseException, pace: int | None) -> None:
-        self.with_call(which, lambda call: call.refuse(error), pace)
-
-    @rule(which=WHICH, batches=st.lists(BATCH, min_size=1, max_size=3), pace=PACE)
-    def speak(self, which: int, batches: list[list[ProviderEvent]], pace: int | None) -> None:
+    @precondition(has_an_open_call)
+    @rule(which=WHICH, steps=PROVIDER_STEPS, pace=PACE)
+    def direct_the_provider(self, which: int, steps: list[tuple[str, Any]], pace: int | None) -> None:
         def action(call: Call) -> None:
             call.accept()
-            for batch in batches:
-                call.send(*batch)
+            for name, value in steps:
+                if name == "speak":
+                    call.send(*value)
+                elif name == "fail":
+                    call.fail(value)
+                else:
+                    getattr(call, name)()
 
         self.with_call(which, action, pace)
 
-    @rule(which=WHICH, pace=PACE)
-    def finish(self, which: int, pace: int | None) -> None:
-        self.with_call(which, lambda call: call.finish(), pace)
+    @precondition(has_an_open_call)
+    @rule(which=WHICH, steps=st.lists(SPEAKING, min_size=1, max_size=3), pace=PACE)
+    def answer_completely(self, which: int, steps: list[tuple[str, Any]], pace: int | None) -> None:
+        self.direct_the_provider(which, [*steps, ("finish", None)], pace)
 
-    @rule(which=WHICH, pace=PACE)
-    def end_without_a_mark(self, which: int, pace: int | None) -> None:
-        self.with_call(which, lambda call: call.end(), pace)
+    @precondition(has_an_open_call)
+    @rule(which=WHICH, error=st.none() | FAILURE, pace=PACE)
+    def connect_or_refuse(self, which: int, error: BaseException | None, pace: int | None) -> None:
+        self.with_call(which, lambda call: call.accept() if error is None else call.refuse(error), pace)
 
-    @rule(which=WHICH, error=FAILURE, pace=PACE)
-    def fail(self, which: int, error: BaseException, pace: int | None) -> None:
-        self.with_call(which, lambda call: call.fail(error), pace)
-
+    @precondition(has_an_open_call)
     @rule(which=WHICH, manners=MANNERS)
     def misbehave(self, which: int, manners: str) -> None:
         def action(call: Call) -> None:
@@ -430,28 +458,26 @@ class InferenceMachine(RuleBasedStateMachine):
 
         self.with_call(which, action, 0)
 
-    @rule(pace=PACE)
-    def finish_cleanups(self, pace: int | None) -> None:
-        self.step(lambda: [call.finish_cleanup() for call in self.host.provider.calls], pace)
+    @rule(reads=st.booleans(), pace=PACE)
+    def stall_or_resume(self, reads: bool, pace: int | None) -> None:
+        self.step(self.host.sink.unstall if reads else self.host.sink.stall, pace)
 
-    @rule()
-    def stall(self) -> None:
-        self.step(self.host.sink.stall, 0)
-
-    @rule(pace=PACE)
-    def resume(self, pace: int | None) -> None:
-        self.step(self.host.sink.unstall, pace)
-
-    @rule(seconds=st.sampled_from([0.001, 0.03, 0.1, 0.5, 1, 5, 30, 700]))
+    @precondition(has_a_live_inference)
+    @rule(seconds=st.sampled_from([0.03, 0.001, 0.06, 0.1, 0.1, 0.5, 1, 5, 30, 700]))
     def let_time_pass(self, seconds: float) -> None:
         self.loop.run_until_complete(asyncio.sleep(seconds))
 
-    @precondition(lambda self: len(self.lives) > 3)
-    @rule(pace=PACE, really=st.sampled_from([True, False, False]))
-    def shut_down(self, pace: int | None, really: bool) -> None:
+    @precondition(lambda self: len(self.lives) > 5)
+    @rule(really=st.sampled_from([False, False, False, True]), pace=PACE)
+    def shut_down(self, really: bool, pace: int | None) -> None:
         if really:
             self.is_stopping = True
             self.step(self.host.service.end_all, pace)
+
+    def with_call(self, which: int, action: Callable[[Call], None], pace: int | None) -> None:
+        calls = self.host.provider.open_calls
+        if calls:
+            self.step(lambda: action(calls[which % len(calls)]), pace)
 
     # --- what must always hold ---
 
@@ -521,7 +547,7 @@ class InferenceMachine(RuleBasedStateMachine):
         self._check_figures()
         self.the_journals_agree_with_what_they_keep()
         for call in host.provider.calls:
-            assert call.closed or call.closing or call.on_cancel == "go on", "an upstream is still open"
+            assert call.closed or call.closing or call.ignored_a_cancellation, "an upstream is still open"
             call.finish_cleanup()
             call.finish()
         await asyncio.wait_for(host.service.closed(), 10)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import random
 
 import pytest
@@ -124,7 +125,7 @@ def test_waits_double_from_one_second_with_full_jitter_up_to_a_ceiling(jitter: J
         host.provider.prepare = lambda call: (starts.append(now()), call.refuse(overloaded()))
         await host.infer(retry={"maxRetries": 7}, timeoutMs=600_000)
         await asyncio.sleep(400)
-        waits = [later - earlier for earlier, later in zip(starts, starts[1:], strict=False)]
+        waits = [later - earlier for earlier, later in itertools.pairwise(starts)]
         assert waits == pytest.approx([1, 2, 4, 8, 16, 30, 30])
         assert jitter.bounds[:7] == [(0, ms) for ms in (1_000, 2_000, 4_000, 8_000, 16_000, 30_000, 30_000)]
 

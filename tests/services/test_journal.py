@@ -124,6 +124,18 @@ def test_live_ones_alone_keep_within_the_bound_of_all() -> None:
     assert all(journal.next_seq == 10 for journal in everyone)
 
 
+def test_a_replay_from_a_replaced_journal_has_no_hole_at_its_end() -> None:
+    """A host that is behind asks for the old inference, begins another of its id, and only then reads."""
+    them = journals()
+    old = them.open("a")
+    for _ in range(3):
+        append(old)
+    them.open("a")
+    append(old)
+    numbers = kept(old)
+    assert numbers == list(range(old.next_seq - len(numbers), old.next_seq))
+
+
 def test_a_replaced_journal_still_numbers_what_was_under_way_and_keeps_none_of_it() -> None:
     them = journals()
     old = them.open("a")
@@ -137,19 +149,13 @@ def test_a_replaced_journal_still_numbers_what_was_under_way_and_keeps_none_of_i
     assert them.total_bytes == sum_of(them) == 100
 
 
-class Model:
-    """One journal, as plainly as possible."""
-
-    def __init__(self) -> None:
-        self.count = 0
-        self.ended = False
-
-
 @given(
     st.integers(0, 600),
     st.integers(0, 1_500),
     st.integers(0, 3),
-    st.lists(st.tuples(st.sampled_from(["open", "append", "end"]), st.sampled_from("abcd"), st.integers(1, 400)), max_size=80),
+    st.lists(
+        st.tuples(st.sampled_from(["open", "append", "end"]), st.sampled_from("abcd"), st.integers(1, 400)), max_size=80
+    ),
 )
 def test_whatever_happens_totals_bounds_and_numbers_hold(
     per_inference: int, in_all: int, finished: int, steps: list[tuple[str, str, int]]

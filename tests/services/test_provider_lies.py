@@ -243,7 +243,9 @@ def test_a_timeout_swallowed_in_one_attempt_does_not_haunt_the_next() -> None:
 # --- ends ---
 
 
-@pytest.mark.parametrize("content", [[], [TextDelta("text")], [UsageReport(1, 2)], [ToolCallDelta(0, "{}", "i", "n")]], ids=str)
+@pytest.mark.parametrize(
+    "content", [[], [TextDelta("text")], [UsageReport(1, 2)], [ToolCallDelta(0, "{}", "i", "n")]], ids=str
+)
 @pytest.mark.parametrize("stream", [True, False])
 def test_a_stream_without_an_end_mark_is_truncated_never_done(content: list[Any], stream: bool) -> None:
     async def scenario(host: Host) -> None:
@@ -370,5 +372,3 @@ def test_one_misbehaving_provider_call_leaves_the_others_alone() -> None:
         assert host.terminal(b)["method"] == "llm:done"
 
     play(scenario)
-
-

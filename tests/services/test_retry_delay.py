@@ -29,7 +29,9 @@ def test_the_ceiling_doubles_from_the_base_to_the_most() -> None:
 
 
 @given(st.integers(1, 10), st.integers(0, 60_000), st.integers(1, 60_000), st.randoms(use_true_random=False))
-def test_the_wait_lies_between_nothing_and_the_ceiling(attempt: int, base: int, most: int, source: random.Random) -> None:
+def test_the_wait_lies_between_nothing_and_the_ceiling(
+    attempt: int, base: int, most: int, source: random.Random
+) -> None:
     limits = Limits(retry_base_ms=base, retry_max_ms=most)
     delay = retry_delay_ms(error(), attempt, 10, limits, source.uniform)
     assert delay is not None
@@ -66,7 +68,8 @@ def test_the_table_of_errors_decides_what_is_tried_again(code: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "code", ["AUTH_ERROR", "INSUFFICIENT_QUOTA", "INVALID_REQUEST", "CONTEXT_LENGTH_EXCEEDED", "PROVIDER_PROTOCOL_ERROR"]
+    "code",
+    ["AUTH_ERROR", "INSUFFICIENT_QUOTA", "INVALID_REQUEST", "CONTEXT_LENGTH_EXCEEDED", "PROVIDER_PROTOCOL_ERROR"],
 )
 def test_auth_quota_and_invalid_requests_are_never_tried_again(code: str) -> None:
     assert retry_delay_ms(ProviderError(code, "No."), 1, 10, LIMITS, highest) is None

@@ -31,7 +31,9 @@ def test_a_prompt_that_was_not_sent_used_nothing() -> None:
     assert usage.source == "partial"
 
 
-@pytest.mark.parametrize(("byte_count", "deltas", "tokens"), [(0, 0, 0), (1, 1, 1), (4, 1, 1), (5, 1, 2), (5, 5, 5), (400, 7, 100)])
+@pytest.mark.parametrize(
+    ("byte_count", "deltas", "tokens"), [(0, 0, 0), (1, 1, 1), (4, 1, 1), (5, 1, 2), (5, 5, 5), (400, 7, 100)]
+)
 def test_a_completion_is_a_token_for_four_bytes_and_at_least_one_for_each_delta(
     byte_count: int, deltas: int, tokens: int
 ) -> None:

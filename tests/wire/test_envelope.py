@@ -90,7 +90,7 @@ def test_every_json_value_is_classified_and_keeps_its_id(value: Any) -> None:
         2**63,
         2**64,
         -(2**70),
-        10**300,
+        10**200,
         1e-300,
         1.7e308,
         None,
