@@ -147,12 +147,12 @@ class InferenceRun:
                 self._think("processing")
                 delay_ms = self._end_attempt(await self._read(batches))
         except BaseException as error:
+            if isinstance(error, asyncio.CancelledError) and self._is_cancelled():
+                raise
             if delay_ms is None and not self._closed:
                 delay_ms = self._end_attempt(self._reason(error))
-            elif not isinstance(error, SidecarError | asyncio.CancelledError):
+            else:
                 log.warning("cleanup failed", inferenceId=self.inference_id, exception=type(error).__name__)
-            if self._is_cancelled():
-                raise
         return delay_ms or 0
 
     async def _read(self, batches: AsyncIterator[list[ProviderEvent]]) -> SidecarError | None:
