@@ -59,7 +59,7 @@ export interface InitializeParams {
   client?: ClientInfo;
   /** at most 200 characters */
   vaultKey?: string;
-  /** at least 1 */
+  /** 1 to 2,147,483,647 */
   processId?: number;
   tokenBatching?: TokenBatching;
   /** at most 50 items */

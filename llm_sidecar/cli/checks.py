@@ -63,7 +63,7 @@ def surroundings(environment: Mapping[str, str], servers: list[LocalServer]) -> 
     """The providers that could be used, and the local servers that answer."""
     usable = {brand.id: why for brand in BRANDS.values() if (why := _usable_because(brand, environment))}
     listed = ", ".join(f"{provider_id} ({why})" for provider_id, why in usable.items())
-    found = [f"{server.base_url} ({len(server.models)} models)" for server in servers]
+    found = [f"{server.base_url} (models: {len(server.models)})" for server in servers]
     facts = [{"providerId": s.provider_id, "baseUrl": s.base_url, "models": s.models} for s in servers]
     return [
         Check("providers", "note", listed, {"usable": usable}),

@@ -44,6 +44,12 @@ def main() -> None:
     _run_for_people(command, arguments[1:])
 
 
+def complain(text: str) -> None:
+    """Say what is wrong on stderr, if there is one."""
+    if sys.stderr is not None:
+        sys.stderr.write(f"llm-sidecar: {text}\n")
+
+
 def _serve(arguments: list[str]) -> None:
     if "-h" in arguments or "--help" in arguments:
         from llm_sidecar.cli.serve import USAGE
@@ -55,7 +61,7 @@ def _serve(arguments: list[str]) -> None:
     try:
         descriptors = claim_stdio()
     except OSError:
-        sys.stderr.write("llm-sidecar: stdin and stdout must be open\n")
+        complain("stdin and stdout must be open")
         sys.exit(2)
     from llm_sidecar.cli.serve import serve
 
@@ -72,6 +78,6 @@ def _run_for_people(command: str, arguments: list[str]) -> None:
     elif command == "schema":
         from llm_sidecar.cli.schema import main as run
     else:
-        sys.stderr.write(f"llm-sidecar: there is no command `{command}`\n\n{_USAGE}")
+        complain(f"there is no command `{command}`\n\n{_USAGE}")
         sys.exit(2)
     sys.exit(run(arguments))

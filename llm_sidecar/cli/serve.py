@@ -12,6 +12,7 @@ import sys
 from typing import NoReturn
 
 from llm_sidecar import log
+from llm_sidecar.cli.main import complain
 from llm_sidecar.errors import SidecarError
 from llm_sidecar.rpc.descriptors import ProtocolDescriptors
 from llm_sidecar.rpc.stdio import open_sink, open_source
@@ -39,7 +40,7 @@ def serve(arguments: list[str], descriptors: ProtocolDescriptors) -> NoReturn:
     try:
         settings = _settings(arguments)
     except (SidecarError, ValueError) as error:
-        sys.stderr.write(f"llm-sidecar: {error}\n")
+        complain(str(error))
         _end(Exit.USAGE)
     log.capture_foreign_logs()
     asyncio.run(_serve(settings, descriptors))
@@ -82,7 +83,8 @@ def _install_signals(sidecar: Sidecar) -> None:
 
 def _end(reason: Exit) -> NoReturn:
     # Threads may still wait in a read or a write that never returns: leave without them.
-    sys.stderr.flush()
+    if sys.stderr is not None:
+        sys.stderr.flush()
     os._exit(reason)
 
 

@@ -32,7 +32,7 @@ class InitializeParams(Shape, kw_only=True):
     client: ClientInfo | None = None
     vault_key: Annotated[str, Meta(max_length=200)] | None = None
     """Base64 of 32 bytes."""
-    process_id: Annotated[int, Meta(ge=1)] | None = None
+    process_id: Annotated[int, Meta(ge=1, le=2**31 - 1)] | None = None
     """The host's process; the sidecar ends when it does, also where somebody else still holds the pipe."""
     token_batching: TokenBatching | None = None
     prewarm: Annotated[list[str], Meta(max_length=50)] | None = None

@@ -21,18 +21,16 @@ class ProtocolDescriptors(NamedTuple):
 
 def claim_stdio() -> ProtocolDescriptors:
     """Take fds 0 and 1 for the protocol and point them elsewhere. Raises `OSError` where either was closed."""
+    os.fstat(0)
+    os.fstat(1)
+    null = os.open(os.devnull, os.O_RDWR)  # is fd 2 if that was closed
     private = ProtocolDescriptors(os.dup(0), os.dup(1))  # os.dup makes them non-inheritable
-    null = os.open(os.devnull, os.O_RDWR)
-    try:
-        try:
-            os.fstat(2)
-        except OSError:
-            os.dup2(null, 2)
-        os.dup2(null, 0)
-        os.dup2(2, 1)
-    finally:
-        if null > 2:
-            os.close(null)
+    os.dup2(null, 0)
+    os.dup2(2, 1)
+    if null > 2:
+        os.close(null)
+    else:
+        os.set_inheritable(null, True)
     if sys.platform == "win32":
         import msvcrt
 

@@ -128,8 +128,9 @@ class PolledSource:
         """The host may be gone while nobody reads; the data it left behind is not worth staying for."""
         self._hangup_check = self._loop.call_later(_HANGUP_CHECK_SECONDS, self._check_hangup)
         poll = select.poll()
-        poll.register(self._descriptor, 0)
-        if any(event & (select.POLLHUP | select.POLLERR) for _, event in poll.poll(0)):
+        # A socket whose peer only closed its writing side reports POLLRDHUP, which is Linux's own.
+        poll.register(self._descriptor, getattr(select, "POLLRDHUP", 0))
+        if poll.poll(0):
             self._end()
 
     def _end(self) -> None:
