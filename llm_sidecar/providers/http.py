@@ -10,11 +10,12 @@ aiohttp costs about a quarter of a second to import, so it is imported by the fi
 from __future__ import annotations
 
 import asyncio
+import gc
 import io
 import ssl
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 from llm_sidecar import __version__
 from llm_sidecar.errors import ProviderError
@@ -116,27 +117,29 @@ class HttpResponse:
         content.on_eof(on_eof)
 
 
-class _Library(NamedTuple):
-    """What is made once aiohttp is there."""
-
-    response_class: type[aiohttp.ClientResponse]
-    tls: ssl.SSLContext
-
-
 class HttpClient:
     """A pool of connections, kept alive per origin. Use it from one event loop."""
 
     def __init__(self, limits: Callable[[], Limits]) -> None:
         self._limits = limits
         self._loading = asyncio.Lock()
-        self._library: _Library | None = None
+        self._response_class: type[aiohttp.ClientResponse] | None = None
+        self._tls: ssl.SSLContext | None = None
         self._session: aiohttp.ClientSession | None = None
 
     async def warm(self) -> None:
-        """Import what the first request needs and read the trusted certificates; the event loop stays responsive."""
+        """Import what the first request needs; the event loop stays responsive."""
         async with self._loading:
-            if self._library is None:
-                self._library = await asyncio.to_thread(_load)
+            if self._response_class is None:
+                self._response_class = await asyncio.to_thread(_load)
+                gc.freeze()  # what was imported stays: the collector need not look at it again and again
+
+    async def _trusted(self) -> ssl.SSLContext:
+        """The certificates the system trusts: read when the first `https:` asks for them."""
+        async with self._loading:
+            if self._tls is None:
+                self._tls = await asyncio.to_thread(_trust_system)
+        return self._tls
 
     async def aclose(self) -> None:
         """Close every connection, also those in use, without waiting for a peer that does not read."""
@@ -164,6 +167,7 @@ class HttpClient:
                 data=None if body is None else io.BytesIO(body),
                 allow_redirects=False,
                 timeout=ClientTimeout(total=None, connect=connect_seconds),
+                ssl=await self._trusted() if url.startswith("https:") else True,
             )
         except Exception as error:
             raise translate(error, host_and_port(url)) from error
@@ -176,7 +180,7 @@ class HttpClient:
 
     async def _open_session(self) -> aiohttp.ClientSession:
         await self.warm()
-        assert self._library is not None
+        assert self._response_class is not None
         if self._session is None:
             import aiohttp
 
@@ -184,11 +188,10 @@ class HttpClient:
                 connector=aiohttp.TCPConnector(
                     limit=0,
                     keepalive_timeout=_KEEP_ALIVE_SECONDS,
-                    ssl=self._library.tls,
                     resolver=aiohttp.ThreadedResolver(),
                 ),
                 headers={"User-Agent": f"llm-sidecar/{__version__}", "Accept-Encoding": "identity"},
-                response_class=self._library.response_class,
+                response_class=self._response_class,
                 cookie_jar=aiohttp.DummyCookieJar(),
                 read_bufsize=_READ_BUFFER_BYTES,
                 auto_decompress=False,
@@ -197,7 +200,7 @@ class HttpClient:
         return self._session
 
 
-def _load() -> _Library:
+def _load() -> type[aiohttp.ClientResponse]:
     import aiohttp
 
     class AbortingResponse(aiohttp.ClientResponse):
@@ -208,11 +211,15 @@ def _load() -> _Library:
                 self.connection.transport.abort()
             super().close()
 
+    return AbortingResponse
+
+
+def _trust_system() -> ssl.SSLContext:
     # Not `create_default_context`: it writes the session keys to the file that SSLKEYLOGFILE names.
     tls = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     tls.load_default_certs()
     tls.set_alpn_protocols(["http/1.1"])
-    return _Library(AbortingResponse, tls)
+    return tls
 
 
 def _retrieve(lost: asyncio.Future[None]) -> None:

@@ -33,12 +33,14 @@ class Journal:
         self.bytes = 0
         self.next_seq = 0
         self.ended = False
+        self.is_kept = True
+        """Whether it is still the journal of its inference's id."""
 
     def append(self, method: str, event: InferenceEvent, weight: int) -> None:
         """Number `event` and keep it."""
         event.seq = self.next_seq
         self.next_seq += 1
-        if self._journals.keeps(self):
+        if self.is_kept:
             self._entries.append(_Entry(method, event, weight))
             self.bytes += weight
             self._journals.grew(self, weight)
@@ -46,7 +48,7 @@ class Journal:
     def end(self) -> None:
         """The event just appended was the terminal."""
         self.ended = True
-        if self._journals.keeps(self):
+        if self.is_kept:
             self._journals.finish(self)
 
     def clear(self) -> None:
@@ -89,10 +91,6 @@ class Journals:
         journal = self._by_id[inference_id] = Journal(inference_id, self)
         return journal
 
-    def keeps(self, journal: Journal) -> bool:
-        """Whether `journal` is still the one of its inference's id."""
-        return self._by_id.get(journal.inference_id) is journal
-
     def finish(self, journal: Journal) -> None:
         """The inference has ended: its journal may go when room is needed."""
         self._finished[journal.inference_id] = None
@@ -108,10 +106,10 @@ class Journals:
     def grew(self, journal: Journal, weight: int) -> None:
         """An event was added to `journal`."""
         self.total_bytes += weight
-        most = self._limits().journal_bytes
-        while journal.bytes > most:
+        limits = self._limits()
+        while journal.bytes > limits.journal_bytes:
             journal.drop_oldest()
-        if self.total_bytes > self._limits().journal_total_bytes:
+        if self.total_bytes > limits.journal_total_bytes:
             self._make_room()
 
     def _make_room(self) -> None:
@@ -124,5 +122,7 @@ class Journals:
             max(self._by_id.values(), key=lambda journal: journal.bytes).drop_oldest()
 
     def _forget(self, inference_id: str) -> None:
-        self._by_id.pop(inference_id).clear()
+        journal = self._by_id.pop(inference_id)
+        journal.is_kept = False
+        journal.clear()
         self._finished.pop(inference_id, None)

@@ -78,8 +78,8 @@ import importlib.abc, os, subprocess, sys
 class Banner(importlib.abc.MetaPathFinder):
     def find_spec(self, name, path, target=None):
         if name == "llm_sidecar.sidecar":
-            os.write(1, b"{noise} out\\n")
-            os.write(2, b"{noise} err\\n")
+            os.write(1, b"{noise} out")
+            os.write(2, b"{noise} err")
             subprocess.run(["echo", "{noise} echo"], check=True)
 sys.meta_path.insert(0, Banner())
 from llm_sidecar.cli.main import main

@@ -210,6 +210,7 @@ def play(scenario: Callable[[Host], Awaitable[None]], **limits: int) -> None:
             await end(host)
         left = asyncio.all_tasks() - {asyncio.current_task()}
         assert not left, f"left running: {left}"
+        assert not timers(), f"left ticking: {timers()}"
 
     run_virtual(main())
 
@@ -234,6 +235,12 @@ async def settle() -> None:
     while quiet < 2:
         await asyncio.sleep(0)
         quiet = 0 if loop._ready else quiet + 1
+
+
+def timers() -> list[asyncio.TimerHandle]:
+    """The timers of the loop that can still fire."""
+    loop: Any = asyncio.get_running_loop()
+    return [timer for timer in loop._scheduled if not timer.cancelled()]
 
 
 def now() -> float:

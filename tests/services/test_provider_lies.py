@@ -177,7 +177,7 @@ def test_a_timeout_between_tokens_is_told_at_its_time_though_the_cleanup_hangs()
 
 def test_an_attempt_whose_cleanup_hangs_keeps_the_next_from_beginning_but_not_the_whole_from_ending() -> None:
     async def scenario(host: Host) -> None:
-        a, call = await host.begin(timeoutMs=5_000)
+        a, call = await host.begin(timeoutMs=5_000, firstTokenTimeoutMs=1_000)
         call.hang_in_cleanup()
         call.fail(ProviderError("SERVER_ERROR", "The reason.", retry_after_ms=0))
         await asyncio.sleep(4.9)
@@ -185,7 +185,7 @@ def test_an_attempt_whose_cleanup_hangs_keeps_the_next_from_beginning_but_not_th
         await asyncio.sleep(0.2)
         assert host.terminal(a)["code"] == "TIMEOUT"
 
-    play(scenario, first_token_timeout_ms=60_000)
+    play(scenario)
 
 
 # --- timers whose cancellation is swallowed ---
