@@ -35,7 +35,8 @@ class HostTimeout(AssertionError):
 class Host:
     """One sidecar process, and the host's ends of its pipes.
 
-    `stdin` and `stdout` are given to the child as they are; without them each is a new pipe. `stderr` is a path.
+    `stdin` and `stdout` are given to the child as they are; without them each is a new pipe. `stderr` is the path of a
+    file; `stderr_to` takes its place (a descriptor, or `subprocess.STDOUT`).
     """
 
     def __init__(
@@ -47,7 +48,7 @@ class Host:
         command: Iterable[str] = ("-m", "llm_sidecar", "serve"),
         stdin: Any = subprocess.PIPE,
         stdout: Any = subprocess.PIPE,
-        stderr_to_stdout: bool = False,
+        stderr_to: int | None = None,
     ) -> None:
         self._stderr_path = stderr
         self._received = bytearray()
@@ -59,7 +60,7 @@ class Host:
                 [sys.executable, *command, *options],
                 stdin=stdin,
                 stdout=stdout,
-                stderr=subprocess.STDOUT if stderr_to_stdout else stderr_file,
+                stderr=stderr_file if stderr_to is None else stderr_to,
                 env=child_environment(data_dir, environment or {}),
                 bufsize=0,
             )

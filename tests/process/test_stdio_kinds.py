@@ -6,17 +6,17 @@ import contextlib
 import json
 import os
 import pty
+import re
 import select
 import signal
 import socket
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.hosts import PATIENCE, Host, HostTimeout, child_environment, inference, line_of, request, wait_until
+from tests.hosts import PATIENCE, Host, HostTimeout, inference, line_of, request, wait_until
 
 HELLO = "[[demo: connect=0 firstToken=0 rate=max text=hello]]"
 on_both_forms = pytest.mark.parametrize("options", [(), ("--force-threads",)], ids=["polled", "threads"])
@@ -148,7 +148,7 @@ def test_one_socket_may_be_both_stdin_and_stdout(spawn: Callable[..., Host]) -> 
 
 
 def test_stdout_and_stderr_may_be_one_pipe(spawn: Callable[..., Host]) -> None:
-    host = spawn("--log-level=debug", stderr_to_stdout=True)
+    host = spawn("--log-level=debug", stderr_to=subprocess.STDOUT)
     host.infer("[[demo: connect=0 firstToken=0 rate=max tokens=50000]]", inferenceId="i")
     host.send(*({"jsonrpc": "2.0", "method": "nowhere"} for _ in range(50)), request("p", "ping"))
     host.close_stdin()
@@ -186,31 +186,25 @@ def test_it_explains_itself_without_a_command_where_stdin_is_a_terminal(
     assert host.wait() == 0
 
 
-def test_a_stderr_that_nobody_reads_holds_nothing_up(tmp_path: Path) -> None:
+def test_a_pipe_shared_by_stdout_and_stderr_stays_blocking(spawn: Callable[..., Host]) -> None:
+    """Whoever else writes to stderr (a child, a C library) does not expect to be told to try again."""
+    host = spawn(stderr_to=subprocess.STDOUT)
+    host.send(request(1, "ping"))
+    host.read_until(lambda m: m.get("id") == 1)
+    (flags,) = re.findall(r"flags:\s*([0-7]+)", Path(f"/proc/{host.pid}/fdinfo/2").read_text())
+    assert not int(flags, 8) & os.O_NONBLOCK
+
+
+def test_a_stderr_that_nobody_reads_holds_nothing_up(spawn: Callable[..., Host]) -> None:
     """Once it is full, log lines are dropped; requests are served."""
     reading, writing = os.pipe()
-    program = (
-        "import os, sys; os.dup2(int(sys.argv[1]), 2); "
-        "os.execv(sys.executable, [sys.executable, '-m', 'llm_sidecar', 'serve'])"
-    )
     try:
-        process = subprocess.Popen(
-            [sys.executable, "-c", program, str(writing)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            pass_fds=[writing],
-            env=child_environment(tmp_path, {}),
-        )
+        host = spawn(stderr_to=writing)
         os.close(writing)
-        assert process.stdin is not None
-        assert process.stdout is not None
-        lines = b"".join(line_of({"jsonrpc": "2.0", "method": "nowhere"}) for _ in range(2_000))
-        process.stdin.write(lines + line_of(request(1, "ping")))
-        process.stdin.flush()
-        assert json.loads(process.stdout.readline()) == {"jsonrpc": "2.0", "id": 1, "result": {}}
-        process.stdin.close()
-        assert process.wait(PATIENCE) == 0
-        process.stdout.close()
+        host.send(*({"jsonrpc": "2.0", "method": "nowhere"} for _ in range(2_000)))
+        assert host.call("ping") == {}
+        host.close_stdin()
+        assert host.wait() == 0
     finally:
         os.close(reading)
 

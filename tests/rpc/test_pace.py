@@ -162,7 +162,7 @@ def test_a_broken_sink_frees_everything_and_everyone_at_once(run: Callable) -> N
 def test_reading_stops_while_too_many_replies_are_unread_and_every_request_is_answered_in_the_end(
     run: Callable, kind: str
 ) -> None:
-    count, limit = 3_000, 65_536
+    count, limit = 10_000, 65_536
 
     async def main() -> None:
         async with serve_bench(kind, maxReplyBytes=limit) as (peer, _):
@@ -175,6 +175,9 @@ def test_reading_stops_while_too_many_replies_are_unread_and_every_request_is_an
             for _ in range(100):
                 await asyncio.sleep(0)
                 most = max(most, peer.outbox.queued_bytes)
+            if kind != "memory":
+                done, _ = await asyncio.wait([writing], timeout=0.2)
+                assert not done, "everything was read, though there is no room for the answers"
             peer.end.unstall()
             answered = [(await peer.read())["id"] for _ in range(count)]
             await writing
@@ -199,6 +202,25 @@ def test_reading_goes_on_when_room_came_from_requests_that_were_answered(run: Ca
             answered = {(await peer.read())["id"] for _ in range(waiting)}
             assert answered == set(range(waiting))
             await peer.call("ping")
+
+    run(main())
+
+
+@on_every_transport
+def test_room_that_came_from_answered_requests_is_used_though_the_host_does_not_read(run: Callable, kind: str) -> None:
+    async def main() -> None:
+        async with serve_bench(kind, maxReplyBytes=65_536) as (peer, bench):
+            peer.end.stall()
+            await peer.send(request("fills the pipe", "text", {"size": 300_000}))
+            await peer.send(*(request(f"{number}", "wait", {"name": "gate"}) for number in range(200)))
+            await peer.send({"jsonrpc": "2.0", "method": "notify_hello", "params": [1]})
+            while not peer.outbox.replies_full:
+                await asyncio.sleep(0)
+            assert bench.greetings == []
+            bench.gate("gate").set()
+            while not bench.greetings:
+                await asyncio.sleep(0)
+            peer.end.unstall()
 
     run(main())
 

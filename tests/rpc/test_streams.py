@@ -296,6 +296,22 @@ def test_a_deadline_is_kept_though_the_wall_clock_stands_still(monkeypatch: pyte
     assert seconds == pytest.approx(3, abs=0.05)
 
 
+def test_no_deadline_runs_while_the_host_does_not_read() -> None:
+    async def main() -> Answer:
+        async with open_sidecar(maxEventBytes=65_536) as peer:
+            inference_id = await peer.infer(
+                FAST + "[[demo: tokens=100000]]", timeoutMs=1_000, firstTokenTimeoutMs=1_000, chunkTimeoutMs=1_000
+            )
+            peer.end.stall()
+            await asyncio.sleep(600)
+            peer.end.unstall()
+            return await peer.answer(inference_id)
+
+    answer = run_virtual(main())
+    assert answer.outcome == "done"
+    assert sum(token["count"] for token in answer.tokens) == 100_000
+
+
 # --- the channel ---
 
 INJECTIONS = [
