@@ -19,12 +19,11 @@ from llm_sidecar.messages import handshake
 from llm_sidecar.messages.catalogue import METHODS, NOTIFICATIONS
 from llm_sidecar.messages.shape import Empty, NoParams
 from llm_sidecar.providers.brands import BRANDS
-from llm_sidecar.rpc.connection import Connection
+from llm_sidecar.rpc.connection import ByteSource, Connection
 from llm_sidecar.rpc.context import Context, Handler
 from llm_sidecar.rpc.dispatcher import Dispatcher
 from llm_sidecar.rpc.outbox import ByteSink, Outbox
 from llm_sidecar.rpc.parent import ParentWatch
-from llm_sidecar.rpc.stdio import ByteSource
 from llm_sidecar.settings import Settings, take_keys
 
 if TYPE_CHECKING:

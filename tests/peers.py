@@ -16,12 +16,12 @@ from typing import Any, Protocol
 
 from llm_sidecar.limits import Limits
 from llm_sidecar.messages.catalogue import Method
-from llm_sidecar.rpc.connection import Connection
+from llm_sidecar.rpc.connection import ByteSource, Connection
 from llm_sidecar.rpc.context import Handler
 from llm_sidecar.rpc.dispatcher import Dispatcher
 from llm_sidecar.rpc.memory import MemorySink, MemorySource
 from llm_sidecar.rpc.outbox import ByteSink, Outbox
-from llm_sidecar.rpc.stdio import ByteSource, open_sink, open_source
+from llm_sidecar.rpc.stdio import open_sink, open_source
 from llm_sidecar.settings import Settings
 from llm_sidecar.sidecar import Exit, Sidecar
 from tests.hosts import Answer, inference, is_event_of, line_of, request

@@ -8,6 +8,8 @@ from __future__ import annotations
 import os
 import sys
 
+from llm_sidecar.cli.complaint import complain
+
 _USAGE = """\
 usage: llm-sidecar [COMMAND] [OPTIONS]
 
@@ -42,12 +44,6 @@ def main() -> None:
     if not arguments or command.startswith("-"):
         _serve(arguments)
     _run_for_people(command, arguments[1:])
-
-
-def complain(text: str) -> None:
-    """Say what is wrong on stderr, if there is one."""
-    if sys.stderr is not None:
-        sys.stderr.write(f"llm-sidecar: {text}\n")
 
 
 def _serve(arguments: list[str]) -> None:

@@ -12,7 +12,7 @@ import sys
 from typing import NoReturn
 
 from llm_sidecar import log
-from llm_sidecar.cli.main import complain
+from llm_sidecar.cli.complaint import complain
 from llm_sidecar.errors import SidecarError
 from llm_sidecar.rpc.descriptors import ProtocolDescriptors
 from llm_sidecar.rpc.stdio import open_sink, open_source

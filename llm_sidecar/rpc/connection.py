@@ -10,16 +10,32 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable
-from typing import Final
+from typing import Final, Protocol
 
 from llm_sidecar.limits import Limits
 from llm_sidecar.rpc.dispatcher import Dispatcher
 from llm_sidecar.rpc.outbox import Outbox
-from llm_sidecar.rpc.stdio import ByteSource
 from llm_sidecar.wire.framing import LineFramer, LineTooLong
 
 _LINES_PER_TURN: Final = 200
 """Handled before the event loop gets its turn: streams must not wait for a long burst of requests."""
+
+
+class ByteSource(Protocol):
+    """Where the bytes come from. `start` once; then `on_data` and at last `on_end`, from the event loop."""
+
+    on_data: Callable[[bytes], None]
+    on_end: Callable[[], None]
+
+    def start(self) -> None: ...
+
+    def pause(self) -> None:
+        """Stop reading. A hang-up is still noticed where the platform tells."""
+        ...
+
+    def resume(self) -> None: ...
+
+    def close(self) -> None: ...
 
 
 class Connection:

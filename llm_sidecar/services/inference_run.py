@@ -14,20 +14,12 @@ import asyncio
 import random
 from collections.abc import AsyncIterator, Callable
 
-import msgspec
-
 from llm_sidecar import log
 from llm_sidecar.errors import SidecarError
 from llm_sidecar.limits import Limits
 from llm_sidecar.messages.events import (
-    UNNUMBERED,
     DoneEvent,
     ErrorEvent,
-    ProgressEvent,
-    ThinkingEvent,
-    ThinkingStatus,
-    Timings,
-    ToolCallEvent,
 )
 from llm_sidecar.messages.inference import InferenceParams
 from llm_sidecar.providers.base import ProviderRequest
@@ -44,7 +36,8 @@ from llm_sidecar.services.answer import Answer
 from llm_sidecar.services.deadline import Deadline
 from llm_sidecar.services.routing import Route
 from llm_sidecar.services.slots import Slot
-from llm_sidecar.services.token_stream import EventSink, TokenStream, longest_text, split_text
+from llm_sidecar.services.terminal import TerminalBuilder, text_bytes
+from llm_sidecar.services.token_stream import EventSink, TokenStream
 
 _DEFAULT_RETRIES = 2
 
@@ -74,10 +67,7 @@ class InferenceRun:
         self._limits = limits
         self._on_end = on_end
         self._loop = asyncio.get_running_loop()
-        self._admitted_at = self._loop.time()
-        self._granted_at: float | None = None
-        self._first_content_at: float | None = None
-        self._attempts = 0
+        self._terminal = TerminalBuilder(params, route, stream, limits)
         self._started = False
         self._was_queued = False
         self._closed = False
@@ -97,7 +87,7 @@ class InferenceRun:
             self._announce()
             return
         self._was_queued = self._slot.is_waiting
-        self._think("queued" if self._was_queued else "initializing")
+        self.stream.thinking("queued" if self._was_queued else "initializing")
         self._whole.start(_seconds(self.params.timeout_ms, self._limits.inference_timeout_ms))
         self.task = self._loop.create_task(self._run(), name=self.inference_id)
 
@@ -106,18 +96,13 @@ class InferenceRun:
         cancel has been answered; None if it was over already."""
         if not self._close():
             return None
-        finish = self.answer.finish or Finish("stop", None)
-        done = self._done(finish, is_complete=False, cancelled=True)
-        if self._too_large(done) is not None:
-            done.text = None if done.text is None else done.text[: longest_text(self._limits)]
-            done.tool_calls = None
-        self.outcome = done
+        self.outcome = self._terminal.cancelled(self.answer)
         return self._announce
 
     def fail(self, error: SidecarError) -> None:
         """End with `error`, unless it is over already."""
         if self._close():
-            self.outcome = self._error(error)
+            self.outcome = self._terminal.failed(self.answer, error)
             self._announce()
 
     # --- the way to the answer ---
@@ -126,8 +111,8 @@ class InferenceRun:
         try:
             if self._was_queued:
                 await self._slot.granted
-                self._think("initializing")
-            self._granted_at = self._loop.time()
+                self.stream.thinking("initializing")
+            self._terminal.granted_at = self._loop.time()
             while not self._closed:
                 delay_ms = await self._attempt()
                 await asyncio.sleep(delay_ms / 1000)
@@ -139,12 +124,12 @@ class InferenceRun:
 
     async def _attempt(self) -> int:
         """Make one attempt. Ends the inference, or returns the milliseconds to wait before the next."""
-        self._attempts += 1
+        self._terminal.attempts += 1
         self._content.start(_seconds(self.params.first_token_timeout_ms, self._limits.first_token_timeout_ms))
         delay_ms = None
         try:
             async with self.route.provider.stream(self._request()) as batches:
-                self._think("processing")
+                self.stream.thinking("processing")
                 delay_ms = self._end_attempt(await self._read(batches))
         except BaseException as error:
             if isinstance(error, asyncio.CancelledError) and self._is_cancelled():
@@ -156,7 +141,7 @@ class InferenceRun:
         return delay_ms or 0
 
     async def _read(self, batches: AsyncIterator[list[ProviderEvent]]) -> SidecarError | None:
-        """Pass on what comes. Returns why it ended too early; None where the answer is complete."""
+        """Pass on what comes. Returns what went wrong; None where the provider ended the stream."""
         try:
             async for batch in batches:
                 if self._closed:
@@ -166,11 +151,7 @@ class InferenceRun:
                     await self._wait_for_host()
         except BaseException as error:
             return self._reason(error)
-        if self._interruption is not None:
-            return self._reason(self._interruption)
-        if self.answer.finish is None:
-            return SidecarError("STREAM_TRUNCATED", "The stream stopped without the provider's end marker.")
-        return None
+        return None if self._interruption is None else self._reason(self._interruption)
 
     def _reason(self, error: BaseException) -> SidecarError:
         """What `error` means, whoever raised it. A content timer that cut in is the reason, whatever the adapter made
@@ -192,18 +173,19 @@ class InferenceRun:
         return self._closed or (self.task is not None and self.task.cancelling() > (self._interruption is not None))
 
     def _end_attempt(self, error: SidecarError | None) -> int:
-        """Tell the outcome before the upstream is closed (that may take its time), or arrange the next attempt."""
+        """Tell the outcome before the upstream is closed (that may take its time), or announce the next attempt."""
         self._content.stop()
         if self._closed:
             return 0
-        if error is None:
-            self._complete()
+        if error is None and self.answer.finish is not None:
+            self._complete(self.answer.finish)
             return 0
+        error = error or SidecarError("STREAM_TRUNCATED", "The stream stopped without the provider's end marker.")
         delay_ms = self._retry_delay(error)
         if delay_ms is None:
             self.fail(error)
             return 0
-        self._think("retrying", attempt=self._attempts + 1, retry_after_ms=delay_ms, code=error.code)
+        self.stream.thinking("retrying", attempt=self._terminal.attempts + 1, retry_after_ms=delay_ms, code=error.code)
         self.answer = Answer(self.params, self.route.model_id, self._limits.max_answer_bytes)
         return delay_ms
 
@@ -212,7 +194,7 @@ class InferenceRun:
         if self.answer.has_content:
             return None
         retries = self.params.retry.max_retries if self.params.retry else _DEFAULT_RETRIES
-        delay = retry_delay_ms(error, self._attempts, retries, self._limits, random.uniform)
+        delay = retry_delay_ms(error, self._terminal.attempts, retries, self._limits, random.uniform)
         return None if delay is None or delay / 1000 >= self._whole.remaining else delay
 
     def _request(self) -> ProviderRequest:
@@ -231,7 +213,7 @@ class InferenceRun:
             tool_choice=p.tool_choice,
             response_format=p.response_format,
             reasoning=p.reasoning,
-            attempt=self._attempts,
+            attempt=self._terminal.attempts,
         )
 
     def _take(self, batch: list[ProviderEvent]) -> None:
@@ -251,43 +233,19 @@ class InferenceRun:
                 has_content = True
                 self._take_tool_call(event)
             elif isinstance(event, PromptProgress):
-                self._send_progress(event)
+                self.stream.progress(event.current, event.total, "prompt")
             else:
                 self.answer.add(event)
         if has_content and had_content:
             self._content.push_back()
         elif has_content:
-            self._first_content_at = self._loop.time()
+            self._terminal.first_content_at = self._loop.time()
             self._content.start(_seconds(self.params.chunk_timeout_ms, self._limits.chunk_timeout_ms))
 
     def _take_tool_call(self, delta: ToolCallDelta) -> None:
         call_id = self.answer.add_tool_call(delta.index, delta.id, delta.name, delta.arguments)
-        if not self.params.stream:
-            return
-        name = delta.name
-        for piece in split_text(delta.arguments, self._limits):
-            event = ToolCallEvent(
-                inference_id=self.inference_id,
-                seq=UNNUMBERED,
-                window_id=self.stream.window_id,
-                index=delta.index,
-                id=call_id,
-                name=name,
-                arguments_delta=piece,
-            )
-            self.stream.event(event, len(piece))
-            call_id = name = None
-
-    def _send_progress(self, progress: PromptProgress) -> None:
-        event = ProgressEvent(
-            inference_id=self.inference_id,
-            seq=UNNUMBERED,
-            window_id=self.stream.window_id,
-            current=progress.current,
-            total=progress.total,
-            message="prompt",
-        )
-        self.stream.event(event)
+        if self.params.stream:
+            self.stream.tool_call(delta.index, call_id, delta.name, delta.arguments)
 
     async def _wait_for_host(self) -> None:
         """The host does not read: ask nothing of the provider meanwhile, and hold its slowness against nobody."""
@@ -298,24 +256,6 @@ class InferenceRun:
         finally:
             self._whole.resume()
             self._content.resume()
-
-    def _think(
-        self,
-        status: ThinkingStatus,
-        attempt: int | None = None,
-        retry_after_ms: int | None = None,
-        code: str | None = None,
-    ) -> None:
-        event = ThinkingEvent(
-            inference_id=self.inference_id,
-            seq=UNNUMBERED,
-            window_id=self.stream.window_id,
-            status=status,
-            attempt=attempt,
-            retry_after_ms=retry_after_ms,
-            code=code,
-        )
-        self.stream.event(event)
 
     # --- the end ---
 
@@ -337,77 +277,13 @@ class InferenceRun:
         if not self._started or self.outcome is None or self._announced:
             return
         self._announced = True
-        self.stream.end(self.outcome, _text_bytes(self.outcome))
+        self.stream.end(self.outcome, text_bytes(self.outcome))
         self._on_end(self)
 
-    def _complete(self) -> None:
-        assert self.answer.finish is not None
-        if not self._close():
-            return
-        done = self._done(self.answer.finish, is_complete=True, cancelled=False)
-        too_large = self._too_large(done)
-        self.outcome = done if too_large is None else self._error(too_large)
-        self._announce()
-
-    def _too_large(self, done: DoneEvent) -> SidecarError | None:
-        most = self._limits.max_message_bytes
-        if self.answer.meter.bytes_received * 6 < most - 65_536:  # no JSON escape is longer than six bytes
-            return None
-        size = len(msgspec.json.encode(done)) + 100  # the envelope and the `seq` to come
-        if size <= most:
-            return None
-        return SidecarError("MESSAGE_TOO_LARGE", f"The answer has {size} bytes; the limit is {most}. Stream it.")
-
-    def _done(self, finish: Finish, *, is_complete: bool, cancelled: bool) -> DoneEvent:
-        usage = self.answer.meter.usage(complete=is_complete, was_sent=self._attempts > 0)
-        return DoneEvent(
-            inference_id=self.inference_id,
-            seq=UNNUMBERED,
-            window_id=self.stream.window_id,
-            total_tokens=usage.total_tokens,
-            usage=usage,
-            cost=None,
-            finish_reason=finish.reason,
-            raw_finish_reason=finish.raw,
-            cancelled=cancelled,
-            text=None if self.params.stream else self.answer.text,
-            tool_calls=self.answer.tool_calls,
-            provider_state=self.answer.provider_state,
-            provider_id=self.route.endpoint.provider_id,
-            model_id=self.answer.model_id,
-            profile_id=self.route.profile_id,
-            attempts=self._attempts,
-            timings=self._timings(),
-        )
-
-    def _error(self, error: SidecarError) -> ErrorEvent:
-        usage = self.answer.meter.usage(complete=False, was_sent=self._attempts > 0)
-        return ErrorEvent(
-            inference_id=self.inference_id,
-            seq=UNNUMBERED,
-            window_id=self.stream.window_id,
-            error=error.message,
-            code=error.code,
-            retryable=error.retryable,
-            retry_after_ms=error.retry_after_ms,
-            details=error.details,
-            partial_text=self.answer.text[: longest_text(self._limits)] or None,
-            usage=usage,
-            provider_id=self.route.endpoint.provider_id,
-            model_id=self.answer.model_id,
-            attempts=self._attempts,
-            timings=self._timings(),
-        )
-
-    def _timings(self) -> Timings:
-        now = self._loop.time()
-        granted = self._granted_at if self._granted_at is not None else now
-        first = self._first_content_at
-        return Timings(
-            queued_ms=_milliseconds(granted - self._admitted_at),
-            first_token_ms=None if first is None else _milliseconds(first - self._admitted_at),
-            total_ms=_milliseconds(now - self._admitted_at),
-        )
+    def _complete(self, finish: Finish) -> None:
+        if self._close():
+            self.outcome = self._terminal.complete(self.answer, finish)
+            self._announce()
 
     def _whole_expired(self) -> None:
         if self._slot.is_waiting and self._sink.congested:
@@ -431,15 +307,5 @@ class InferenceRun:
             self.task.cancel()
 
 
-def _text_bytes(outcome: DoneEvent | ErrorEvent) -> int:
-    if isinstance(outcome, ErrorEvent):
-        return len(outcome.partial_text or "")
-    return len(outcome.text or "") + sum(len(call.arguments) for call in outcome.tool_calls or ())
-
-
 def _seconds(asked_ms: int | None, default_ms: int) -> float:
     return (default_ms if asked_ms is None else asked_ms) / 1000
-
-
-def _milliseconds(seconds: float) -> int:
-    return round(seconds * 1000)

@@ -15,7 +15,15 @@ from typing import Any, Final, Protocol
 
 from llm_sidecar.limits import Limits
 from llm_sidecar.messages.catalogue import EVENT_NAMES
-from llm_sidecar.messages.events import UNNUMBERED, InferenceEvent, ThinkingEvent, TokenEvent
+from llm_sidecar.messages.events import (
+    UNNUMBERED,
+    InferenceEvent,
+    ProgressEvent,
+    ThinkingEvent,
+    ThinkingStatus,
+    TokenEvent,
+    ToolCallEvent,
+)
 from llm_sidecar.services.journal import Journal
 
 _OTHER_FIELDS_BYTES: Final = 2_048
@@ -123,10 +131,51 @@ class TokenStream:
         for piece in split_text(text, self._limits):
             self._add_text(piece, 1, 0, is_reasoning=True)
 
-    def event(self, event: InferenceEvent, text_bytes: int = 0) -> None:
-        """Any other event; `text_bytes` is about how much variable text is in it."""
-        if not self._stopped:
-            self._publish(event, text_bytes, is_terminal=False)
+    def thinking(
+        self,
+        status: ThinkingStatus,
+        attempt: int | None = None,
+        retry_after_ms: int | None = None,
+        code: str | None = None,
+    ) -> None:
+        """A change of state; the rest is for `retrying`."""
+        event = ThinkingEvent(
+            inference_id=self.inference_id,
+            seq=UNNUMBERED,
+            window_id=self.window_id,
+            status=status,
+            attempt=attempt,
+            retry_after_ms=retry_after_ms,
+            code=code,
+        )
+        self._send(event)
+
+    def tool_call(self, index: int, call_id: str | None, name: str | None, arguments: str) -> None:
+        """A piece of a tool call; `call_id` and `name` with its first piece."""
+        for piece in split_text(arguments, self._limits):
+            event = ToolCallEvent(
+                inference_id=self.inference_id,
+                seq=UNNUMBERED,
+                window_id=self.window_id,
+                index=index,
+                id=call_id,
+                name=name,
+                arguments_delta=piece,
+            )
+            self._send(event, len(piece))
+            call_id = name = None
+
+    def progress(self, current: float, total: float | None, message: str) -> None:
+        """How far something has come."""
+        event = ProgressEvent(
+            inference_id=self.inference_id,
+            seq=UNNUMBERED,
+            window_id=self.window_id,
+            current=current,
+            total=total,
+            message=message,
+        )
+        self._send(event)
 
     def end(self, event: InferenceEvent, text_bytes: int = 0) -> None:
         """The terminal."""
@@ -162,6 +211,10 @@ class TokenStream:
         return method, event
 
     # --- inside ---
+
+    def _send(self, event: InferenceEvent, text_bytes: int = 0) -> None:
+        if not self._stopped:
+            self._publish(event, text_bytes, is_terminal=False)
 
     def _publish(self, event: InferenceEvent, text_bytes: int, *, is_terminal: bool) -> None:
         self._release_held()

@@ -89,6 +89,18 @@ def test_32_streams_at_full_speed_cost_a_host_that_does_not_read_no_more_than_64
     assert host.read_to_end() == b""
 
 
+def test_replies_that_nobody_reads_cost_what_their_limit_says_and_not_a_multiple_of_it(
+    spawn: Callable[..., Host],
+) -> None:
+    """The smallest replies: what is around each of them in memory is more than they are."""
+    limit = 8 * MIB
+    host = spawn(environment={"LLM_SIDECAR_MAX_REPLY_BYTES": str(limit)} | QUICK)
+    host.call("ping")
+    before = host.peak_bytes()
+    assert host.send_what_fits(b'{"jsonrpc":"2.0","id":1,"method":"ping"}\n' * 400_000, patience=0.5) > 0
+    assert host.peak_bytes() - before < 2 * limit + 4 * MIB
+
+
 @on_both_forms
 @pytest.mark.parametrize("how", ["end of input", "SIGTERM", "exit"])
 def test_a_host_that_reads_nothing_does_not_keep_the_process_alive(

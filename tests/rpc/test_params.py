@@ -150,6 +150,11 @@ def test_every_field_at_fault_is_listed_at_once() -> None:
     }
 
 
+def test_a_list_that_is_too_long_is_named_besides_its_items() -> None:
+    found = problems({"messages": [{"role": "user", "content": "x"}] * 100 + [{"role": "robot", "content": "x"}]})
+    assert found.keys() == {"messages", "messages[100].role"}
+
+
 def test_a_reason_says_the_rule() -> None:
     found = problems({"messages": [], "temperature": 3, "toolChoice": "x", "inferenceId": "i" * 101, "modell": 1})
     assert "2" in found["temperature"]

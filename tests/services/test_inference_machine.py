@@ -13,7 +13,6 @@ from __future__ import annotations
 import asyncio
 import os
 from collections import deque
-from collections.abc import Callable
 from typing import Any
 
 from hypothesis import HealthCheck, settings
@@ -51,7 +50,7 @@ PACE = st.sampled_from([None, 0, 1, 2, 5, None, 0])
 
 TEXT = st.text(st.sampled_from('abc "\\\n\x01é€😀'), min_size=1, max_size=30)
 CONTENT = st.one_of(
-    *[st.builds(TextDelta, TEXT, st.integers(1, 3))] * 4,
+    *[st.builds(TextDelta, TEXT, st.integers(1, 3)) for _ in range(4)],
     st.builds(ReasoningDelta, TEXT),
     st.builds(ToolCallDelta, st.integers(0, 1), TEXT, st.just("call"), st.just("name")),
 )
@@ -62,8 +61,8 @@ OTHER = st.one_of(
     st.just(ModelNamed("named")),
 )
 BATCH = st.one_of(
-    st.lists(CONTENT, min_size=1, max_size=4),
-    st.lists(CONTENT, min_size=1, max_size=4),
+    st.lists(CONTENT, min_size=1, max_size=3),
+    st.lists(CONTENT, min_size=1, max_size=3),
     st.lists(CONTENT | OTHER, max_size=4),
     st.lists(OTHER, max_size=2),
 )
@@ -79,20 +78,9 @@ FAILURE = st.one_of(
     st.builds(asyncio.CancelledError),
 )
 MANNERS = st.sampled_from(["hang", "raise", "raise retryable", "suppress", "go on", "end", "translate"])
-SPEAKING = st.tuples(st.just("speak"), BATCH)
-PROVIDER_STEPS = st.lists(
-    st.one_of(
-        SPEAKING,
-        SPEAKING,
-        SPEAKING,
-        SPEAKING,
-        st.tuples(st.just("finish"), st.none()),
-        st.tuples(st.just("end"), st.none()),
-        st.tuples(st.just("fail"), FAILURE),
-    ),
-    min_size=1,
-    max_size=4,
-)
+SPEECH = st.lists(st.tuples(BATCH, PACE), min_size=1, max_size=6)
+"""Batches, each with what follows it."""
+ENDING = st.one_of(st.sampled_from(["finish", "finish", "finish", "end"]), st.just("finish"), FAILURE)
 SOME_LIMITS = st.builds(
     Limits,
     max_concurrent_inferences=st.integers(1, 3),
@@ -116,8 +104,8 @@ OPTIONS = st.fixed_dictionaries(
     },
     optional={
         "timeoutMs": st.sampled_from([600_000, 5_000, 1_000]),
-        "firstTokenTimeoutMs": st.sampled_from([20_000, 500, 1]),
-        "chunkTimeoutMs": st.sampled_from([20_000, 500, 1]),
+        "firstTokenTimeoutMs": st.sampled_from([20_000, 20_000, 500, 1]),
+        "chunkTimeoutMs": st.sampled_from([20_000, 20_000, 500, 1]),
     },
 )
 
@@ -230,7 +218,6 @@ class InferenceMachine(RuleBasedStateMachine):
         self.promises: dict[int, tuple[str, Any]] = {}
         """What the response to a request must agree with, by its id."""
         self.requests = 0
-        self.accepts_at_once = True
         self.is_stopping = False
         self.loop.run_until_complete(self._make(limits))
 
@@ -290,7 +277,7 @@ class InferenceMachine(RuleBasedStateMachine):
         assert not any(not earlier.closed for earlier in life.calls), "two attempts at once"
         assert life.run.outcome is None, "an attempt after the end"
         life.calls.append(call)
-        if self.accepts_at_once:
+        if int(str(prompt)) % 3:  # the others are kept waiting
             call.accept()
 
     # --- what comes on the wire ---
@@ -363,10 +350,6 @@ class InferenceMachine(RuleBasedStateMachine):
     def start(self, inference_id: str, window: str | None, options: dict[str, Any], pace: int | None) -> None:
         self.send([self.inference(inference_id, window, options)], pace)
 
-    @rule(willing=st.booleans())
-    def change_the_providers_mind(self, willing: bool) -> None:
-        self.accepts_at_once = willing
-
     @precondition(lambda self: not self.is_stopping)
     @rule(
         items=st.lists(
@@ -394,6 +377,7 @@ class InferenceMachine(RuleBasedStateMachine):
         if requests:
             self.send(requests, pace, as_batch=as_batch)
 
+    @precondition(lambda self: self.host.gate._waiters)
     @rule(pace=PACE)
     def answer_what_is_unanswered(self, pace: int | None) -> None:
         def open_the_gate() -> None:
@@ -416,55 +400,59 @@ class InferenceMachine(RuleBasedStateMachine):
         self.send([self.host.request("llm:inference:attach", inferenceId=inference_id, fromSeq=from_seq)], pace)
 
     @precondition(has_an_open_call)
-    @rule(which=WHICH, steps=PROVIDER_STEPS, pace=PACE)
-    def direct_the_provider(self, which: int, steps: list[tuple[str, Any]], pace: int | None) -> None:
-        def action(call: Call) -> None:
-            call.accept()
-            for name, value in steps:
-                if name == "speak":
-                    call.send(*value)
-                elif name == "fail":
-                    call.fail(value)
-                else:
-                    getattr(call, name)()
-
-        self.with_call(which, action, pace)
+    @rule(which=WHICH, speech=SPEECH)
+    def speak(self, which: int, speech: list[tuple[list[Any], int | None]]) -> None:
+        call = self.call(which)
+        call.accept()
+        for batch, pace in speech:
+            self.step(lambda batch=batch: call.send(*batch), pace)
 
     @precondition(has_an_open_call)
-    @rule(which=WHICH, steps=st.lists(SPEAKING, min_size=1, max_size=3), pace=PACE)
-    def answer_completely(self, which: int, steps: list[tuple[str, Any]], pace: int | None) -> None:
-        self.direct_the_provider(which, [*steps, ("finish", None)], pace)
+    @rule(which=WHICH, speech=SPEECH, ending=ENDING, pace=PACE)
+    def speak_and_end(
+        self, which: int, speech: list[tuple[list[Any], int | None]], ending: Any, pace: int | None
+    ) -> None:
+        call = self.call(which)
+        self.speak(which, speech)
+        if isinstance(ending, BaseException):
+            self.step(lambda: call.fail(ending), pace)
+        else:
+            self.step(getattr(call, ending), pace)
 
     @precondition(has_an_open_call)
     @rule(which=WHICH, error=st.none() | FAILURE, pace=PACE)
     def connect_or_refuse(self, which: int, error: BaseException | None, pace: int | None) -> None:
-        self.with_call(which, lambda call: call.accept() if error is None else call.refuse(error), pace)
+        call = self.call(which)
+        self.step(call.accept if error is None else lambda: call.refuse(error), pace)
 
     @precondition(has_an_open_call)
     @rule(which=WHICH, manners=MANNERS)
     def misbehave(self, which: int, manners: str) -> None:
-        def action(call: Call) -> None:
-            if manners == "hang":
-                call.hang_in_cleanup()
-            elif manners == "raise":
-                call.cleanup_error = OSError()
-            elif manners == "raise retryable":
-                call.cleanup_error = ProviderError("SERVER_ERROR", "Late.", retry_after_ms=0)
-            elif manners == "suppress":
-                call.suppresses_errors = True
-            elif manners == "translate":
-                call.on_cancel = ProviderError("SERVER_ERROR", "Translated.", retry_after_ms=0)
-            else:
-                call.on_cancel = "go on" if manners == "go on" else "end"
+        call = self.call(which)
+        if manners == "hang":
+            call.hang_in_cleanup()
+        elif manners == "raise":
+            call.cleanup_error = OSError()
+        elif manners == "raise retryable":
+            call.cleanup_error = ProviderError("SERVER_ERROR", "Late.", retry_after_ms=0)
+        elif manners == "suppress":
+            call.suppresses_errors = True
+        elif manners == "translate":
+            call.on_cancel = ProviderError("SERVER_ERROR", "Translated.", retry_after_ms=0)
+        else:
+            call.on_cancel = "go on" if manners == "go on" else "end"
 
-        self.with_call(which, action, 0)
+    @precondition(lambda self: any(call.closing for call in self.host.provider.open_calls))
+    @rule(pace=PACE)
+    def let_the_cleanups_finish(self, pace: int | None) -> None:
+        self.step(lambda: [call.finish_cleanup() for call in self.host.provider.calls], pace)
 
     @rule(reads=st.booleans(), pace=PACE)
     def stall_or_resume(self, reads: bool, pace: int | None) -> None:
         self.step(self.host.sink.unstall if reads else self.host.sink.stall, pace)
 
     @precondition(has_a_live_inference)
-    @rule(seconds=st.sampled_from([0.03, 0.001, 0.06, 0.1, 0.1, 0.5, 1, 5, 30, 700]))
+    @rule(seconds=st.sampled_from([0.03, 0.06, 0.03, 0.001, 0.1, 0.1, 0.5, 1, 5, 700]))
     def let_time_pass(self, seconds: float) -> None:
         self.loop.run_until_complete(asyncio.sleep(seconds))
 
@@ -475,10 +463,9 @@ class InferenceMachine(RuleBasedStateMachine):
             self.is_stopping = True
             self.step(self.host.service.end_all, pace)
 
-    def with_call(self, which: int, action: Callable[[Call], None], pace: int | None) -> None:
+    def call(self, which: int) -> Call:
         calls = self.host.provider.open_calls
-        if calls:
-            self.step(lambda: action(calls[which % len(calls)]), pace)
+        return calls[which % len(calls)]
 
     # --- what must always hold ---
 

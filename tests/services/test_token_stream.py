@@ -96,7 +96,7 @@ def test_text_that_waits_merges_and_keeps_its_counts() -> None:
 def test_text_never_merges_across_an_event_of_its_own_inference() -> None:
     async def scenario(stream: TokenStream, sink: Sink) -> None:
         stream.text("a", 1)
-        stream.event(progress(1))
+        stream.progress(1, None, "test")
         stream.text("b", 1)
         stream.reasoning("hm ")
         stream.reasoning("so")
@@ -148,11 +148,11 @@ def test_after_the_stop_only_the_terminal_follows() -> None:
         stream.stop()
         stream.text("b", 1)
         stream.reasoning("c")
-        stream.event(progress(1))
+        stream.progress(1, None, "test")
         stream.end(progress(2))
         stream.end(progress(3))
         stream.text("d", 1)
-        stream.event(progress(4))
+        stream.progress(4, None, "test")
         sink.take()
         assert in_short(sink.taken) == [("a", 0, 1), "event"]
         assert sink.taken[1].current == 2  # type: ignore[attr-defined]
@@ -165,7 +165,7 @@ def test_the_journal_has_what_was_taken() -> None:
     async def scenario(stream: TokenStream, sink: Sink) -> None:
         stream.text("a", 1)
         stream.text("b", 1)
-        stream.event(progress(1))
+        stream.progress(1, None, "test")
         sink.take()
         kept = stream.journal.since(0)
         assert [event.params for event in kept.events] == sink.taken
@@ -228,7 +228,7 @@ def test_what_is_held_back_goes_before_what_follows(next_one: str) -> None:
         sink.take()
         stream.text("held", 1)
         if next_one == "event":
-            stream.event(progress(1))
+            stream.progress(1, None, "test")
         elif next_one == "reasoning":
             stream.reasoning("hm")
             await asyncio.sleep(1)
@@ -292,7 +292,7 @@ def test_however_it_is_taken_nothing_is_lost_doubled_or_reordered(
                 stream.reasoning(value)
                 expected += [("reasoning", character) for character in value]
             elif action == "event":
-                stream.event(progress(1))
+                stream.progress(1, None, "test")
                 expected.append(("event", ""))
             elif action == "take":
                 sink.take(value)
