@@ -8,8 +8,6 @@ from __future__ import annotations
 import os
 import sys
 
-from llm_sidecar.cli.complaint import complain
-
 _USAGE = """\
 usage: llm-sidecar [COMMAND] [OPTIONS]
 
@@ -57,6 +55,8 @@ def _serve(arguments: list[str]) -> None:
     try:
         descriptors = claim_stdio()
     except OSError:
+        from llm_sidecar.cli.complaint import complain
+
         complain("stdin and stdout must be open")
         sys.exit(2)
     from llm_sidecar.cli.serve import serve
@@ -74,6 +74,8 @@ def _run_for_people(command: str, arguments: list[str]) -> None:
     elif command == "schema":
         from llm_sidecar.cli.schema import main as run
     else:
+        from llm_sidecar.cli.complaint import complain
+
         complain(f"there is no command `{command}`\n\n{_USAGE}")
         sys.exit(2)
     sys.exit(run(arguments))

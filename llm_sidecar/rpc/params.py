@@ -45,7 +45,9 @@ def _problems(value: Any, shape: Any, path: str) -> list[FieldProblem]:
         if tags is not None:
             return [tags]
         inner = _inner_problems(value, _unwrapped(shape, value), path)
-        return inner or [FieldProblem(path, _reason(error, shape))]
+        own = [FieldProblem(path, _reason(error, shape))]
+        is_its_own = isinstance(value, list) and not _PLACE.search(str(error))
+        return own + inner if is_its_own else inner or own
     return []
 
 

@@ -19,6 +19,8 @@ from llm_sidecar.wire.envelope import RequestId
 
 _LATE_WEIGHT: Final = 4096
 """Counted for a result that is not known yet."""
+_OBJECTS_BYTES: Final = 128
+"""What a waiting reply takes in memory besides its bytes, about: more than a small one itself."""
 
 
 class EncodedReply(Reply):
@@ -28,7 +30,7 @@ class EncodedReply(Reply):
 
     def __init__(self, data: bytes) -> None:
         self._data = data
-        self.weight = len(data)
+        self.weight = len(data) + _OBJECTS_BYTES
 
     def encode(self) -> bytes:
         return self._data
