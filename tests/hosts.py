@@ -8,7 +8,6 @@ keeps a broken sidecar from hanging the run.
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import json
 import os
 import select
@@ -16,7 +15,6 @@ import signal
 import struct
 import subprocess
 import sys
-import termios
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
@@ -332,6 +330,9 @@ def wait_until(condition: Callable[[], bool], what: str, patience: float = PATIE
 
 
 def _waiting_in(pipe: int) -> int:
+    import fcntl  # POSIX only, as are the tests that need it
+    import termios
+
     return int(struct.unpack("i", fcntl.ioctl(pipe, termios.FIONREAD, b"\0" * 4))[0])
 
 

@@ -58,7 +58,7 @@ async def _serve(settings: Settings, descriptors: ProtocolDescriptors) -> NoRetu
 
 
 async def _run(settings: Settings, descriptors: ProtocolDescriptors) -> Exit:
-    source = open_source(descriptors.stdin, force_thread=settings.force_threads, leave_on_hangup=not settings.drain)
+    source = open_source(descriptors.stdin, force_thread=settings.force_threads)
     sink = open_sink(descriptors.stdout, force_thread=settings.force_threads)
     sidecar = Sidecar(source, sink, settings, os.environ)
     _install_signals(sidecar)

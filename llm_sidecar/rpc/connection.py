@@ -29,8 +29,9 @@ class ByteSource(Protocol):
 
     def start(self) -> None: ...
 
-    def pause(self) -> None:
-        """Stop reading. A hang-up is still noticed where the platform tells."""
+    def pause(self, *, may_leave: bool) -> None:
+        """Stop reading. With `may_leave`, a hang-up that the platform tells meanwhile ends the input, unread bytes and
+        all: nobody will read the answers."""
         ...
 
     def resume(self) -> None: ...
@@ -106,16 +107,16 @@ class Connection:
         while self._lines and budget:
             budget -= 1
             if self._outbox.replies_full and not hurry:
-                self._source.pause()
+                self._source.pause(may_leave=not self._drain)
                 self._outbox.when_reply_room(self._pump)
                 return
             delay = self._delay_for(self._dispatcher.handle_line(self._lines.popleft()))
             if delay > 0 and not hurry:
-                self._source.pause()
+                self._source.pause(may_leave=not self._drain)
                 self._later(delay)
                 return
         if self._lines:
-            self._source.pause()
+            self._source.pause(may_leave=False)
             self._later(0)
         elif self._ended:
             self._closed = True

@@ -18,6 +18,7 @@ class MemorySource:
         self._waiting: list[bytes] = []
         self._ended = False
         self._paused = True
+        self._may_leave = False
         self._closed = False
         self.on_data: Callable[[bytes], None] = _ignore
         self.on_end: Callable[[], None] = _nothing
@@ -33,11 +34,12 @@ class MemorySource:
     def start(self) -> None:
         self.resume()
 
-    def pause(self) -> None:
+    def pause(self, *, may_leave: bool) -> None:
         self._paused = True
+        self._may_leave = may_leave
 
     def resume(self) -> None:
-        self._paused = False
+        self._paused = self._may_leave = False
         self._loop.call_soon(self._deliver)
 
     def close(self) -> None:
@@ -46,7 +48,7 @@ class MemorySource:
     def _deliver(self) -> None:
         while self._waiting and not self._paused and not self._closed:
             self.on_data(self._waiting.pop(0))
-        if self._ended and not self._closed and (self._paused or not self._waiting):
+        if self._ended and not self._closed and (not self._waiting or (self._paused and self._may_leave)):
             self._closed = True
             self.on_end()
 

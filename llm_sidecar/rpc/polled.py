@@ -20,9 +20,8 @@ _HANGUP_CHECK_SECONDS: Final = 0.25
 class PolledSource:
     """Reads when the event loop says there is something."""
 
-    def __init__(self, descriptor: int, leave_on_hangup: bool) -> None:
+    def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
-        self._leave_on_hangup = leave_on_hangup
         self._loop = asyncio.get_running_loop()
         self._paused = False
         self._hangup_check: asyncio.TimerHandle | None = None
@@ -34,28 +33,28 @@ class PolledSource:
         os.set_blocking(self._descriptor, False)
         self._loop.add_reader(self._descriptor, self._read)
 
-    def pause(self) -> None:
-        if self._closed or self._paused:
+    def pause(self, *, may_leave: bool) -> None:
+        if self._closed:
             return
-        self._paused = True
-        self._loop.remove_reader(self._descriptor)
-        if self._leave_on_hangup:
+        if not self._paused:
+            self._paused = True
+            self._loop.remove_reader(self._descriptor)
+        if not may_leave:
+            self._stop_hangup_check()
+        elif self._hangup_check is None:
             self._hangup_check = self._loop.call_later(_HANGUP_CHECK_SECONDS, self._check_hangup)
 
     def resume(self) -> None:
         if self._closed or not self._paused:
             return
         self._paused = False
-        if self._hangup_check is not None:
-            self._hangup_check.cancel()
-            self._hangup_check = None
+        self._stop_hangup_check()
         self._loop.add_reader(self._descriptor, self._read)
 
     def close(self) -> None:
         if not self._closed:
             self._closed = True
-            if self._hangup_check is not None:
-                self._hangup_check.cancel()
+            self._stop_hangup_check()
             self._loop.remove_reader(self._descriptor)
             with contextlib.suppress(OSError):
                 os.set_blocking(self._descriptor, True)
@@ -71,6 +70,11 @@ class PolledSource:
             self.on_data(data)
         else:
             self._end()
+
+    def _stop_hangup_check(self) -> None:
+        if self._hangup_check is not None:
+            self._hangup_check.cancel()
+            self._hangup_check = None
 
     def _check_hangup(self) -> None:
         """The host may be gone while nobody reads; the data it left behind is not worth staying for."""

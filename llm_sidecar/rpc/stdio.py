@@ -17,18 +17,15 @@ if TYPE_CHECKING:
     from llm_sidecar.rpc.threaded import ThreadedSink, ThreadedSource
 
 
-def open_source(
-    descriptor: int, *, force_thread: bool = False, leave_on_hangup: bool = True
-) -> PolledSource | ThreadedSource:
-    """The right reader for `descriptor`. With `leave_on_hangup`, a peer that is gone ends the input even while it is
-    paused, unread bytes and all; without, they are read first."""
+def open_source(descriptor: int, *, force_thread: bool = False) -> PolledSource | ThreadedSource:
+    """The right reader for `descriptor`."""
     if force_thread or not _is_pollable(descriptor):
         from llm_sidecar.rpc.threaded import ThreadedSource
 
         return ThreadedSource(descriptor)
     from llm_sidecar.rpc.polled import PolledSource
 
-    return PolledSource(descriptor, leave_on_hangup)
+    return PolledSource(descriptor)
 
 
 def open_sink(descriptor: int, *, force_thread: bool = False) -> PolledSink | ThreadedSink:

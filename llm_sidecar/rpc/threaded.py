@@ -30,7 +30,8 @@ class ThreadedSource:
         self._may_read.set()
         threading.Thread(target=self._run, name="stdin", daemon=True).start()
 
-    def pause(self) -> None:
+    def pause(self, *, may_leave: bool) -> None:
+        # A hang-up cannot be seen here without reading; the host's death is, by `parent`.
         self._may_read.clear()
 
     def resume(self) -> None:

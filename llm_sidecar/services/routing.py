@@ -37,7 +37,7 @@ class Router:
 
     def resolve(self, params: InferenceParams) -> Route:
         """Raises `PROFILE_NOT_FOUND`, `NO_ACTIVE_PROFILE`, `INVALID_PROVIDER` or `API_KEY_MISSING`."""
-        if params.profile_id is not None:
+        if params.profile_id is not None or params.fallback_profile_ids:
             raise SidecarError("PROFILE_NOT_FOUND", "There is no profile of this id.")
         if params.provider_id is None:
             raise SidecarError("NO_ACTIVE_PROFILE", "Name a `providerId` or a `profileId`: no profile is active.")

@@ -329,6 +329,23 @@ def test_the_end_of_input_waits_for_no_room_for_replies(run: Callable, kind: str
     run(main())
 
 
+def test_a_host_that_reads_gets_every_answer_however_long_the_requests_before_the_end_of_input_take(
+    run: Callable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """That the loop gets its turn between two hundred lines is no reason to look for a hang-up, and to leave on it."""
+    monkeypatch.setattr("llm_sidecar.rpc.polled._HANGUP_CHECK_SECONDS", 0.0)
+
+    async def main() -> None:
+        count = 4_000
+        async with serve_bench("pipes") as (peer, _):
+            await peer.send(*(request(number, "ping") for number in range(count)))
+            peer.end.end()
+            for number in range(count):
+                assert (await peer.read())["id"] == number
+
+    run(main())
+
+
 def test_the_end_of_input_is_told_after_everything_before_it_was_dispatched(run: Callable) -> None:
     async def main() -> None:
         async with serve_bench() as (peer, _):

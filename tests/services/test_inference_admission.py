@@ -308,3 +308,14 @@ def test_a_request_that_leads_nowhere_is_refused_and_takes_nothing(params: dict[
         assert (status["activeInferences"], status["totalInferences"], status["providers"]) == (0, 0, {})
 
     play(scenario)
+
+
+@pytest.mark.parametrize("names", [{"profileId": "p"}, {"fallbackProfileIds": ["p"]}])
+def test_a_profile_that_does_not_exist_is_refused_wherever_it_is_named(names: dict[str, Any]) -> None:
+    async def scenario(host: Host) -> None:
+        with pytest.raises(Refused) as refused:
+            await host.infer(**names)
+        assert refused.value.code == "PROFILE_NOT_FOUND"
+        assert host.provider.calls == []
+
+    play(scenario)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from llm_sidecar.errors import ProviderError
-from llm_sidecar.providers.events import PromptProgress, ReasoningDelta, TextDelta, ToolCallDelta
+from llm_sidecar.providers.events import PromptProgress, ProviderState, ReasoningDelta, TextDelta, ToolCallDelta
 from tests.services.host import Host, play, settle
 
 # --- without a stream ---
@@ -241,6 +241,23 @@ def test_cancelling_long_tool_arguments_keeps_within_a_line() -> None:
         assert host.terminal(a)["cancelled"] is True
 
     play(scenario, max_message_bytes=8_000)
+
+
+@pytest.mark.parametrize("cancelled", [False, True])
+@pytest.mark.parametrize("longest", [8_000, 200_000])
+def test_a_large_state_to_send_back_keeps_within_a_line(longest: int, cancelled: bool) -> None:
+    async def scenario(host: Host) -> None:
+        a, call = await host.begin()
+        call.send(ProviderState({"signature": "x" * 300_000}), TextDelta("text"))
+        await settle()
+        if cancelled:
+            assert await host.cancel(a)
+        else:
+            call.finish()
+            await settle()
+        assert host.is_over(a)
+
+    play(scenario, max_message_bytes=longest)
 
 
 @pytest.mark.parametrize("text", ["x" * 20_000, "\x01" * 3_000], ids=["long", "escaped"])

@@ -135,6 +135,11 @@ class Life:
     def delivered(self, method: str, field: str) -> str:
         return "".join(e["params"].get(field, "") for e in self.events if e["method"] == method)
 
+    def cancel_is_answered(self) -> None:
+        """Only where it had not begun, its own batch being unanswered, may its terminal be there by now."""
+        assert not self.is_over or len(self.events) == 1, "the terminal came before the reply"
+        self.cancel_was_answered = True
+
     def receive(self, message: dict[str, Any]) -> None:
         """The next event on the wire; the order and the numbers are the host's to check."""
         if self.cancel_was_answered:
@@ -296,11 +301,11 @@ class InferenceMachine(RuleBasedStateMachine):
         elif method == "llm:cancel":
             assert message["result"]["success"] is bool(decision)
             for life in decision:
-                life.cancel_was_answered = True
+                life.cancel_is_answered()
         elif method == "llm:window:closed":
             assert message["result"]["cancelled"] == len(decision)
             for life in decision:
-                life.cancel_was_answered = True
+                life.cancel_is_answered()
 
     def _check_replay(self, message: dict[str, Any], life: Life, from_seq: int) -> None:
         if "error" in message:

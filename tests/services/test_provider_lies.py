@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from llm_sidecar.errors import ProviderError, SidecarError
-from llm_sidecar.providers.events import Finish, ModelNamed, TextDelta, ToolCallDelta, UsageReport
+from llm_sidecar.providers.events import Finish, ModelNamed, ProviderState, TextDelta, ToolCallDelta, UsageReport
 from tests.services.host import Host, play, settle
 
 NO_RETRY = {"maxRetries": 0}
@@ -224,6 +224,26 @@ def test_a_chunk_timeout_that_the_adapter_ignores_ends_the_inference_all_the_sam
     play(scenario)
 
 
+def test_content_that_comes_after_an_ignored_first_token_timeout_is_not_taken_for_an_answer() -> None:
+    async def scenario(host: Host) -> None:
+        a, call = await host.begin(firstTokenTimeoutMs=2_000, retry={"maxRetries": 1})
+        call.on_cancel = "go on"
+        await asyncio.sleep(2.5)
+        call.say("too late")
+        call.finish()
+        await asyncio.sleep(1.01)
+        second = host.provider.last
+        assert second is not call
+        second.accept()
+        second.say("in time")
+        second.finish()
+        await settle()
+        assert host.text(a) == "in time"
+        assert host.terminal(a)["method"] == "llm:done"
+
+    play(scenario, retry_base_ms=0)
+
+
 def test_a_timeout_swallowed_in_one_attempt_does_not_haunt_the_next() -> None:
     async def scenario(host: Host) -> None:
         a, call = await host.begin(firstTokenTimeoutMs=2_000, retry={"maxRetries": 1})
@@ -340,6 +360,9 @@ UNSENDABLE: list[Any] = [
     [TextDelta("whole"), ToolCallDelta(0, HALF, "i", "n")],
     [ToolCallDelta(0, "{}", HALF, "n")],
     [ModelNamed(HALF)],
+    [ProviderState({"signature": HALF})],
+    [ProviderState({"parts": [{HALF: 1}]})],
+    [Finish("stop", HALF)],
 ]
 
 
