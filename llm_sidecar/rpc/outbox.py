@@ -2,7 +2,7 @@
 
 Law:
 1.  First in, first out. What is queued in one turn of the event loop goes out as one chunk, however many messages it
-    holds; an event published `at_once` after a pause does not wait for the turn's end.
+    holds.
 2.  An event is encoded when the writer takes it, not when it is queued: until then its owner may still add to it
     (that is how tokens merge while a host does not read), so no byte of it is fixed and no number of it given out.
 3.  Memory is bounded by its users: who publishes events waits for `room` when `congested`; who admits requests
@@ -24,9 +24,6 @@ from llm_sidecar.wire.envelope import encode_notification
 
 _CHUNK_BYTES: Final = 128 * 1024
 """Written at once: enough to amortise a system call, little enough to keep later merging possible."""
-_PAUSE_SECONDS: Final = 0.0002
-"""Longer than this after the last write there is no burst to be part of, and waiting for the turn's end would cost the
-loop one more look at all its descriptors. Tokens of 50 streams at reading speed mostly come after such a pause."""
 RESERVED_PER_REPLY: Final = 512
 """Counted for an admitted request until its reply is known."""
 
@@ -81,7 +78,6 @@ class Outbox:
         self._reserved = 0
         self._sending = 0
         self._flush_scheduled = False
-        self._written_at = 0.0
         self._broken = False
         self._waiters: list[asyncio.Future[None]] = []
         self._loop = asyncio.get_running_loop()
@@ -92,17 +88,14 @@ class Outbox:
 
     # --- events ---
 
-    def publish(self, event: Event, *, at_once: bool = False) -> None:
+    def publish(self, event: Event) -> None:
         """Queue a notification. Never waits; check `congested` before making the next one."""
         if self._broken:
             return
         self._event_bytes += event.weight
         self._queue.append(event)
         if not self._flush_scheduled and self._sink.ready:
-            if at_once and self._loop.time() - self._written_at > _PAUSE_SECONDS:
-                self._flush()
-            else:
-                self._schedule()
+            self._schedule()
 
     def grew(self, by: int) -> None:
         """A queued event became `by` bytes heavier."""
@@ -184,7 +177,6 @@ class Outbox:
             chunk = self._next_chunk()
             self._sending = len(chunk)
             self._sink.send(chunk)
-            self._written_at = self._loop.time()
         if self._sink.ready:
             self._sending = 0
         if not self.congested or self.is_idle:

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
+
 from llm_sidecar.errors import ProviderError
 from llm_sidecar.messages.content import ToolCall
 from llm_sidecar.messages.inference import InferenceParams
@@ -69,7 +71,7 @@ class Answer:
             _check_unicode(event.model_id)
             self.model_id = event.model_id
         else:
-            _check_unicode(str(event.state))
+            _check_sendable(event.state)
             self.provider_state = {**(self.provider_state or {}), **event.state}
 
     def _received(self, text: str, deltas: int) -> None:
@@ -88,3 +90,11 @@ def _check_unicode(*texts: str | None) -> None:
                 text.encode()
             except UnicodeEncodeError:
                 raise ProviderError("PROVIDER_PROTOCOL_ERROR", "The provider sent half a character.") from None
+
+
+def _check_sendable(state: dict[str, Any]) -> None:
+    """Raises `PROVIDER_PROTOCOL_ERROR` for what no JSON message could carry."""
+    try:
+        msgspec.json.encode(state)
+    except (UnicodeEncodeError, TypeError, ValueError, RecursionError):
+        raise ProviderError("PROVIDER_PROTOCOL_ERROR", "The provider's state cannot be sent on.") from None

@@ -144,8 +144,8 @@ class InferenceRun:
         """Pass on what comes. Returns what went wrong; None where the provider ended the stream."""
         try:
             async for batch in batches:
-                if self._closed:
-                    break
+                if self._closed or self._interruption is not None:
+                    break  # the adapter took no notice of its cancellation
                 self._take(batch)
                 if self._sink.congested:
                     await self._wait_for_host()

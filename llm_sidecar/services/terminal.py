@@ -48,7 +48,7 @@ class TerminalBuilder:
         done = self._done(answer, answer.finish or Finish("stop", None), cancelled=True)
         if self._size(answer, done) > self._limits.max_message_bytes:
             done.text = None if done.text is None else done.text[: longest_text(self._limits)]
-            done.tool_calls = None
+            done.tool_calls = done.provider_state = None
         return done
 
     def failed(self, answer: Answer, error: SidecarError) -> ErrorEvent:
@@ -94,7 +94,7 @@ class TerminalBuilder:
 
     def _size(self, answer: Answer, done: DoneEvent) -> int:
         """Bytes of the whole message; 0 where it is small for sure (no JSON escape is longer than six bytes)."""
-        if answer.meter.bytes_received * 6 < self._limits.max_message_bytes - 65_536:
+        if done.provider_state is None and answer.meter.bytes_received * 6 < self._limits.max_message_bytes - 65_536:
             return 0
         return len(msgspec.json.encode(done)) + 100  # the envelope and the `seq` to come
 

@@ -43,7 +43,7 @@ class QueuedEvent(Protocol):
 class EventSink(Protocol):
     """Where events go. `rpc.Outbox` is one."""
 
-    def publish(self, event: QueuedEvent, *, at_once: bool = False) -> None: ...
+    def publish(self, event: QueuedEvent) -> None: ...
 
     def grew(self, by: int) -> None: ...
 
@@ -237,7 +237,7 @@ class TokenStream:
         if waiting is None or not self._may_grow(waiting, weight, is_reasoning):
             waiting = self._waiting = _QueuedText(self, is_reasoning, index)
             waiting.add(text, count, weight)
-            self._sink.publish(waiting, at_once=True)
+            self._sink.publish(waiting)
         else:
             waiting.add(text, count, weight)
             self._sink.grew(weight)

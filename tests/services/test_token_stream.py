@@ -19,7 +19,7 @@ from tests.virtual_time import run_virtual
 
 class Sink:
     """A writer that takes when it is told to, and keeps the books of weights that the outbox keeps. An eager one takes
-    what is published `at_once` while that is being published, as the outbox does after a pause."""
+    an event while it is being published."""
 
     def __init__(self, *, eager: bool = False) -> None:
         self.eager = eager
@@ -28,10 +28,10 @@ class Sink:
         self.bytes = 0
         self.congested = False
 
-    def publish(self, event: QueuedEvent, *, at_once: bool = False) -> None:
+    def publish(self, event: QueuedEvent) -> None:
         self.bytes += event.weight
         self.queue.append(event)
-        if at_once and self.eager:
+        if self.eager:
             self.take()
 
     def grew(self, by: int) -> None:
