@@ -1,12 +1,13 @@
 # make run     a first answer, streamed into this terminal: needs nothing but Python >= 3.11
 # make test    the tests            make lint    ruff and mypy
-# make bench   the benchmarks       make clean   remove everything made here
+# make bench   the benchmarks       make fuzz    random input, for minutes and not seconds
+# make clean   remove everything made here
 
 PYTHONS := python3.13 python3.12 python3.11 python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: run test lint bench clean
+.PHONY: run test lint bench fuzz clean
 .DELETE_ON_ERROR:
 
 run: .venv/.installed
@@ -22,6 +23,11 @@ lint: .venv/.installed-dev
 
 bench: .venv/.installed-dev
 	$(BIN)/python -m benchmarks
+
+fuzz: .venv/.installed-dev
+	HYPOTHESIS_PROFILE=fuzz LLM_SIDECAR_MACHINE_EXAMPLES=1000 $(BIN)/python -m pytest tests/wire/test_framing.py \
+	  tests/wire/test_envelope.py tests/services/test_journal.py tests/services/test_token_stream.py \
+	  tests/services/test_inference_machine.py
 
 clean:
 	rm -rf .venv build dist *.egg-info .pytest_cache .ruff_cache .mypy_cache .hypothesis

@@ -16,6 +16,7 @@ from tests.hosts import Host
 _PATIENCE = 10.0
 
 hypothesis.settings.register_profile("project", deadline=None, database=None, derandomize=True, max_examples=100)
+hypothesis.settings.register_profile("fuzz", deadline=None, database=None, max_examples=5_000)
 hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "project"))
 
 _DATA = os.environ.get("LLM_SIDECAR_CONFORMANCE_DATA")
