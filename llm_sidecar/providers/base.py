@@ -22,7 +22,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager
-from typing import Any, Protocol
+from typing import Protocol
 
 from msgspec import Struct
 
@@ -90,8 +90,3 @@ class Provider(Protocol):
     async def aclose(self) -> None:
         """Close every pooled connection."""
         ...
-
-
-def describe(request: ProviderRequest) -> dict[str, Any]:
-    """What may be logged of a request: sizes and names, no content."""
-    return {"provider": request.endpoint.provider_id, "model": request.model_id, "messages": len(request.messages)}

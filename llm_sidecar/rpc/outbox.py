@@ -83,7 +83,7 @@ class Outbox:
         self._loop = asyncio.get_running_loop()
         self._on_reply_room: Callable[[], None] | None = None
         self.on_broken: Callable[[], None] = _nothing
-        sink.on_ready = self._flush
+        sink.on_ready = self.flush
         sink.on_broken = self._break
 
     # --- events ---
@@ -94,8 +94,7 @@ class Outbox:
             return
         self._event_bytes += event.weight
         self._queue.append(event)
-        if not self._flush_scheduled and self._sink.ready:
-            self._schedule()
+        self._schedule()
 
     def grew(self, by: int) -> None:
         """A queued event became `by` bytes heavier."""
@@ -130,8 +129,7 @@ class Outbox:
             return
         self._reply_bytes += reply.weight
         self._queue.append(reply)
-        if not self._flush_scheduled and self._sink.ready:
-            self._schedule()
+        self._schedule()
         self._tell_reply_room()
 
     @property
@@ -164,13 +162,6 @@ class Outbox:
 
     def flush(self) -> None:
         """Write what the sink takes, now, without waiting for the turn to end."""
-        self._flush()
-
-    def _schedule(self) -> None:
-        self._flush_scheduled = True
-        self._loop.call_soon(self._flush)
-
-    def _flush(self) -> None:
         self._flush_scheduled = False
         self._sending = 0
         while self._queue and self._sink.ready and not self._broken:
@@ -182,6 +173,11 @@ class Outbox:
         if not self.congested or self.is_idle:
             self._wake()
         self._tell_reply_room()
+
+    def _schedule(self) -> None:
+        if not self._flush_scheduled and self._sink.ready:
+            self._flush_scheduled = True
+            self._loop.call_soon(self.flush)
 
     def _next_chunk(self) -> bytes:
         parts: list[bytes] = []
