@@ -35,11 +35,9 @@ def take_keys(environment: MutableMapping[str, str]) -> EnvironmentKeys:
     base_urls: dict[str, str] = {}
     keys: dict[str, str] = {}
     for brand in BRANDS.values():
-        base_url = environment.get(f"{brand.variable_prefix}_BASE_URL", "").strip()
-        if base_url:
+        if base_url := brand.base_url_in(environment):
             base_urls[brand.id] = base_url
-        key = environment.get(f"{brand.variable_prefix}_API_KEY", "").strip()
-        if key:
+        if key := brand.key_in(environment):
             keys[brand.id] = key
     for name in [name for name in environment if name.upper().endswith("_API_KEY")]:
         log.hide(environment.pop(name).strip())

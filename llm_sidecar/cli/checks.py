@@ -126,9 +126,8 @@ def _limits(folder: Path, environment: Mapping[str, str]) -> Check:
 
 def _usable_because(brand: Brand, environment: Mapping[str, str]) -> str | None:
     """What makes a provider usable; None if something is missing."""
-    names = [f"{brand.variable_prefix}_{kind}" for kind in ("API_KEY", "BASE_URL")]
-    has_key, has_address = (bool(environment.get(name, "").strip()) for name in names)
-    if (brand.needs_key and not has_key) or not (brand.base_url or has_address):
-        return None
+    names = [f"{prefix}_{kind}" for kind in ("API_KEY", "BASE_URL") for prefix in brand.prefixes]
     found = [name for name in names if environment.get(name, "").strip()]
+    if (brand.needs_key and not brand.key_in(environment)) or not (brand.base_url or brand.base_url_in(environment)):
+        return None
     return ", ".join(found) or ("built in" if brand.wire_format == "scripted" else "default address")

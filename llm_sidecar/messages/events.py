@@ -18,12 +18,18 @@ FinishReason = Literal["stop", "length", "content_filter", "tool_calls"]
 
 class Usage(Shape, kw_only=True):
     """Tokens of one inference. `source`: `reported` by the provider; `estimated` here, where it said nothing; `partial`
-    where the stream ended before the provider's own figures (what was reported is kept, the rest estimated)."""
+    where the stream ended before the provider's own figures (what was reported is kept, the rest estimated).
+
+    Estimated is: one token per four bytes of UTF-8, but at least one per delta received; four per message; 1,000 per
+    image. `promptTokens` includes cached ones, `completionTokens` includes reasoning, whoever the provider is."""
 
     prompt_tokens: int
     completion_tokens: int
     total_tokens: int
     cached_prompt_tokens: int | None = None
+    """Read from the provider's prompt cache."""
+    cache_write_tokens: int | None = None
+    """Written to the provider's prompt cache."""
     reasoning_tokens: int | None = None
     source: Literal["reported", "estimated", "partial"]
 

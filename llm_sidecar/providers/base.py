@@ -65,6 +65,8 @@ class ModelDescription(Struct, frozen=True):
     """A model a provider offers. Limits in tokens, where known."""
 
     id: str
+    name: str | None = None
+    """What people call it, where the provider says."""
     context_window: int | None = None
     max_output_tokens: int | None = None
 
@@ -80,7 +82,8 @@ class Provider(Protocol):
         ...
 
     async def list_models(self, endpoint: Endpoint) -> list[ModelDescription]:
-        """The models offered at `endpoint`. Raises `ProviderError`."""
+        """The models that can answer at `endpoint`, in the provider's order. Raises `ProviderError`. How long that may
+        take is the caller's business."""
         ...
 
     async def warm(self) -> None:

@@ -25,11 +25,11 @@ _LOOPBACK_V6: Final = ipaddress.ip_address("::1")
 
 
 @lru_cache(maxsize=64)
-def normalise_base_url(text: str) -> str:
-    """The base URL for an OpenAI-compatible server: no trailing slash, with a path.
+def normalise_base_url(text: str, default_path: str = "/v1") -> str:
+    """The base URL of an API: no trailing slash, with a path.
 
-    A bare origin gets `/v1` (`http://127.0.0.1:8080` → `http://127.0.0.1:8080/v1`); any other path stays as it is.
-    Idempotent. Raises `InvalidParams`.
+    A bare origin gets `default_path` (`http://127.0.0.1:8080` → `http://127.0.0.1:8080/v1`); any other path stays as it
+    is. Idempotent. Raises `InvalidParams`.
     """
     parts = _split(text.strip())
     host = _host(parts)
@@ -43,7 +43,7 @@ def normalise_base_url(text: str) -> str:
         raise _refused("the port must be a number from 1 to 65535")
     shown_host = f"[{host}]" if ":" in host else host
     shown_port = "" if port is None else f":{port}"
-    return f"{parts.scheme}://{shown_host}{shown_port}{parts.path.rstrip('/') or '/v1'}"
+    return f"{parts.scheme}://{shown_host}{shown_port}{parts.path.rstrip('/') or default_path}"
 
 
 def host_and_port(url: str) -> str:

@@ -35,12 +35,15 @@ class ToolCallDelta(Struct, frozen=True, gc=False):
 class UsageReport(Struct, frozen=True):
     """Token counts as the provider reported them. Each report replaces the fields it sets; None leaves them.
 
-    `prompt_tokens` includes cached ones; `completion_tokens` includes reasoning.
+    `prompt_tokens` includes those read from and written to a cache; `completion_tokens` includes reasoning.
     """
 
     prompt_tokens: int | None = None
     completion_tokens: int | None = None
     cached_prompt_tokens: int | None = None
+    """Read from the provider's prompt cache: they cost less."""
+    cache_write_tokens: int | None = None
+    """Written to it: some providers charge more for them."""
     reasoning_tokens: int | None = None
 
 

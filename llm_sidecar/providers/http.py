@@ -121,11 +121,16 @@ class HttpClient:
     """A pool of connections, kept alive per origin. Use it from one event loop."""
 
     def __init__(self, limits: Callable[[], Limits]) -> None:
-        self._limits = limits
+        self._limits_in_force = limits
         self._loading = asyncio.Lock()
         self._response_class: type[aiohttp.ClientResponse] | None = None
         self._tls: ssl.SSLContext | None = None
         self._session: aiohttp.ClientSession | None = None
+
+    @property
+    def limits(self) -> Limits:
+        """The limits in force."""
+        return self._limits_in_force()
 
     async def warm(self) -> None:
         """Import what the first request needs; the event loop stays responsive."""
@@ -158,7 +163,7 @@ class HttpClient:
         from aiohttp import ClientTimeout
         from yarl import URL
 
-        connect_seconds = self._limits().connect_timeout_ms / 1000
+        connect_seconds = self.limits.connect_timeout_ms / 1000
         try:
             raw = await session.request(
                 method,

@@ -12,6 +12,7 @@ from typing import Any, Final
 import msgspec
 from msgspec import Struct
 
+from llm_sidecar.providers.exchange import UNREADABLE
 from llm_sidecar.providers.surrogates import mended
 
 
@@ -103,9 +104,6 @@ class ModelList(Struct, gc=False):
 
 _MAX_COUNT: Final = 2**53
 """What a host's JSON parser can hold."""
-
-UNREADABLE: Final = (msgspec.DecodeError, ValueError, RecursionError)
-"""What decoding raises for bytes that are not UTF-8, not JSON, too deep, or not of the wanted shape."""
 
 decode_chunk = msgspec.json.Decoder(Chunk).decode
 decode_models = msgspec.json.Decoder(ModelList).decode

@@ -12,6 +12,7 @@ from __future__ import annotations
 from typing import Final
 
 from llm_sidecar.errors import ProviderError
+from llm_sidecar.providers.api_errors import error_from_event
 from llm_sidecar.providers.events import (
     ModelNamed,
     PromptProgress,
@@ -22,8 +23,9 @@ from llm_sidecar.providers.events import (
     ToolCallDelta,
     UsageReport,
 )
+from llm_sidecar.providers.exchange import UNREADABLE
+from llm_sidecar.providers.finish_reasons import finish_of
 from llm_sidecar.providers.openai_chunks import (
-    UNREADABLE,
     Chunk,
     Delta,
     TokenUsage,
@@ -33,8 +35,6 @@ from llm_sidecar.providers.openai_chunks import (
     decode_odd_chunk,
     is_error_object,
 )
-from llm_sidecar.providers.openai_errors import error_from_event
-from llm_sidecar.providers.openai_finish import finish_of
 from llm_sidecar.providers.openai_tool_calls import NewCall, ToolCallIndex
 from llm_sidecar.providers.sse import SseDecoder
 from llm_sidecar.providers.surrogates import SurrogateJoiner
@@ -113,7 +113,7 @@ class ChatDecoder:
             self._finish()
         return self._take_batch()
 
-    def feed_completion(self, body: bytes) -> list[ProviderEvent]:
+    def feed_whole(self, body: bytes) -> list[ProviderEvent]:
         """The events of a whole completion, from a server that does not stream."""
         self._take_event(body)
         if self.failure is None and not self.complete:

@@ -1,4 +1,4 @@
-"""The adapters in use, one per wire format.
+"""The adapters in use, one per wire format, over one pool of connections.
 
 Law: an adapter is made on first use and imports what it needs then: a sidecar that never speaks to a vendor never loads
 its code.
@@ -10,13 +10,14 @@ from collections.abc import Callable
 
 from llm_sidecar.limits import Limits
 from llm_sidecar.providers.base import Provider
+from llm_sidecar.providers.http import HttpClient
 
 
 class ProviderRegistry:
     """Makes adapters, and closes them."""
 
     def __init__(self, limits: Callable[[], Limits]) -> None:
-        self._limits = limits
+        self._http = HttpClient(limits)
         self._adapters: dict[str, Provider] = {}
 
     def adapter(self, wire_format: str) -> Provider:
@@ -27,15 +28,34 @@ class ProviderRegistry:
         return adapter
 
     def _make(self, wire_format: str) -> Provider:
-        if wire_format == "scripted":
-            from llm_sidecar.providers.scripted import ScriptedProvider
+        match wire_format:
+            case "scripted":
+                from llm_sidecar.providers.scripted import ScriptedProvider
 
-            return ScriptedProvider()
-        from llm_sidecar.providers.openai_chat import OpenAIChatProvider
+                return ScriptedProvider()
+            case "openai":
+                from llm_sidecar.providers.openai import OpenAIProvider
 
-        return OpenAIChatProvider(self._limits)
+                return OpenAIProvider(self._http)
+            case "anthropic":
+                from llm_sidecar.providers.anthropic import AnthropicProvider
+
+                return AnthropicProvider(self._http)
+            case "gemini":
+                from llm_sidecar.providers.gemini import GeminiProvider
+
+                return GeminiProvider(self._http)
+            case "ollama":
+                from llm_sidecar.providers.ollama import OllamaProvider
+
+                return OllamaProvider(self._http)
+            case _:
+                from llm_sidecar.providers.openai_chat import OpenAIChatProvider
+
+                return OpenAIChatProvider(self._http)
 
     async def aclose(self) -> None:
-        """Close every adapter's connections."""
+        """Close every connection."""
         for adapter in self._adapters.values():
             await adapter.aclose()
+        await self._http.aclose()

@@ -41,6 +41,7 @@ class UsageMeter:
             prompt_tokens=_newer(report.prompt_tokens, old.prompt_tokens),
             completion_tokens=_newer(report.completion_tokens, old.completion_tokens),
             cached_prompt_tokens=_newer(report.cached_prompt_tokens, old.cached_prompt_tokens),
+            cache_write_tokens=_newer(report.cache_write_tokens, old.cache_write_tokens),
             reasoning_tokens=_newer(report.reasoning_tokens, old.reasoning_tokens),
         )
 
@@ -67,6 +68,7 @@ class UsageMeter:
             completion_tokens=completion,
             total_tokens=prompt + completion,
             cached_prompt_tokens=reported.cached_prompt_tokens,
+            cache_write_tokens=reported.cache_write_tokens,
             reasoning_tokens=reported.reasoning_tokens,
             source=source,
         )

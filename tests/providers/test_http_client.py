@@ -38,8 +38,8 @@ def python(code: str) -> str:
 
 def test_the_adapter_does_not_import_aiohttp_until_it_is_used() -> None:
     said = python(
-        "import sys, llm_sidecar.providers.openai_chat as m, llm_sidecar.limits as l;"
-        "m.OpenAIChatProvider(l.Limits);"
+        "import sys, llm_sidecar.providers.openai_chat as m, llm_sidecar.providers.http as h, llm_sidecar.limits as l;"
+        "m.OpenAIChatProvider(h.HttpClient(l.Limits));"
         "print([n for n in ('aiohttp', 'openai', 'httpx2', 'pydantic', 'anyio', 'yarl') if n in sys.modules])"
     )
     assert said.strip() == "[]"
@@ -49,13 +49,14 @@ def test_warming_up_imports_it_in_a_thread_and_opens_nothing() -> None:
     said = python(
         "import asyncio, sys, threading\n"
         "from llm_sidecar.limits import Limits\n"
+        "from llm_sidecar.providers.http import HttpClient\n"
         "from llm_sidecar.providers.openai_chat import OpenAIChatProvider\n"
         "class Watch:\n"
         "    def find_spec(self, name, path=None, target=None):\n"
         "        if name == 'aiohttp': print(threading.current_thread() is threading.main_thread())\n"
         "sys.meta_path.insert(0, Watch())\n"
         "async def main():\n"
-        "    provider = OpenAIChatProvider(Limits)\n"
+        "    provider = OpenAIChatProvider(HttpClient(Limits))\n"
         "    await asyncio.gather(provider.warm(), provider.warm())\n"
         "    print('aiohttp' in sys.modules, provider._http._session)\n"
         "    await provider.aclose()\n"

@@ -14,6 +14,7 @@ from llm_sidecar.errors import SidecarError
 from llm_sidecar.limits import Limits
 from llm_sidecar.messages.content import Message, TextPart
 from llm_sidecar.providers.base import Endpoint, ProviderRequest
+from llm_sidecar.providers.http import HttpClient
 from llm_sidecar.providers.openai_chat import OpenAIChatProvider
 from tests.providers.contract import batches_of, outcome_of, run
 from tests.providers.fault_server import STREAM_HEAD, Script, answer, chunked, fault_server, saying, sse
@@ -26,7 +27,7 @@ LARGE = [Message(role="user", content=[TextPart(text="x" * 100_000) for _ in ran
 
 @asynccontextmanager
 async def adapter() -> AsyncIterator[OpenAIChatProvider]:
-    provider = OpenAIChatProvider(Limits)
+    provider = OpenAIChatProvider(HttpClient(Limits))
     await provider.warm()
     try:
         yield provider

@@ -17,6 +17,7 @@ from llm_sidecar.limits import Limits
 from llm_sidecar.messages.content import Message, TextPart
 from llm_sidecar.providers.base import Endpoint, ModelDescription
 from llm_sidecar.providers.events import Finish, ProviderEvent
+from llm_sidecar.providers.http import HttpClient
 from llm_sidecar.providers.openai_chat import OpenAIChatProvider
 from tests.providers.contract import batches_of, events_of, finish_of, outcome_of, run, text_of
 from tests.providers.fault_server import (
@@ -47,7 +48,7 @@ END = sse(chunk(finish="stop"), "[DONE]")
 
 @asynccontextmanager
 async def adapter() -> AsyncIterator[OpenAIChatProvider]:
-    provider = OpenAIChatProvider(lambda: LIMITS)
+    provider = OpenAIChatProvider(HttpClient(lambda: LIMITS))
     try:
         yield provider
     finally:
@@ -589,10 +590,10 @@ def test_models_are_listed_with_the_context_their_server_names() -> None:
 
     assert run(main()) == [
         ModelDescription("a"),
-        ModelDescription("b", 4096),
-        ModelDescription("c", 8192),
-        ModelDescription("d", 512),
-        ModelDescription("e", 16),
+        ModelDescription("b", context_window=4096),
+        ModelDescription("c", context_window=8192),
+        ModelDescription("d", context_window=512),
+        ModelDescription("e", context_window=16),
     ]
 
 

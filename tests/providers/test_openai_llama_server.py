@@ -14,6 +14,7 @@ from llm_sidecar.limits import Limits
 from llm_sidecar.messages.content import Message
 from llm_sidecar.providers.base import Endpoint, ProviderRequest
 from llm_sidecar.providers.events import Finish, ModelNamed, PromptProgress, TextDelta
+from llm_sidecar.providers.http import HttpClient
 from llm_sidecar.providers.openai_chat import OpenAIChatProvider
 from tests.llama_server import CONTEXT_PER_SLOT, LlamaServer
 from tests.providers.contract import (
@@ -31,7 +32,7 @@ from tests.providers.openai_fixtures import request_to
 
 @asynccontextmanager
 async def adapter() -> AsyncIterator[OpenAIChatProvider]:
-    provider = OpenAIChatProvider(Limits)
+    provider = OpenAIChatProvider(HttpClient(Limits))
     try:
         yield provider
     finally:

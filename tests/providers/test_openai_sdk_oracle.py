@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from llm_sidecar.limits import Limits
+from llm_sidecar.providers.http import HttpClient
 from llm_sidecar.providers.openai_chat import OpenAIChatProvider
 from tests.providers.contract import (
     events_of,
@@ -85,7 +86,7 @@ def sdk_usage(usage: Any) -> tuple[int | None, ...]:
 
 
 async def by_us(url: str) -> Answer:
-    provider = OpenAIChatProvider(Limits)
+    provider = OpenAIChatProvider(HttpClient(Limits))
     try:
         events = await events_of(provider, request_to(url))
     finally:
@@ -158,7 +159,7 @@ def test_where_the_sdk_raises_we_do(name: str) -> None:
         async with fault_server(saying(stream(body(name)))) as server:
             with pytest.raises(openai.APIError):
                 await by_the_sdk(server.url)
-            provider = OpenAIChatProvider(Limits)
+            provider = OpenAIChatProvider(HttpClient(Limits))
             _, error = await outcome_of(provider, request_to(server.url))
             await provider.aclose()
             assert error is not None
@@ -182,7 +183,7 @@ def test_a_status_is_typed_as_the_sdk_types_it(status: int, kind: type[Exception
         async with fault_server(saying(answer(status, b'{"error": {"message": "no"}}'))) as server:
             with pytest.raises(kind):
                 await by_the_sdk(server.url)
-            provider = OpenAIChatProvider(Limits)
+            provider = OpenAIChatProvider(HttpClient(Limits))
             _, error = await outcome_of(provider, request_to(server.url))
             await provider.aclose()
             assert error is not None
@@ -198,7 +199,7 @@ def test_where_the_sdk_takes_a_truncated_answer_for_complete_we_do_not() -> None
         half = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n" + body("openai_text.sse")[:900]
         async with fault_server(saying_then_closing(half)) as server:
             assert (await by_the_sdk(server.url)).finish_reason is None
-            provider = OpenAIChatProvider(Limits)
+            provider = OpenAIChatProvider(HttpClient(Limits))
             _, error = await outcome_of(provider, request_to(server.url))
             await provider.aclose()
             assert error is not None

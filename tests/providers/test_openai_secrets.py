@@ -17,6 +17,7 @@ import pytest
 from llm_sidecar import log
 from llm_sidecar.errors import SidecarError
 from llm_sidecar.limits import Limits
+from llm_sidecar.providers.http import HttpClient
 from llm_sidecar.providers.openai_chat import OpenAIChatProvider
 from tests.providers.contract import outcome_of, run
 from tests.providers.fault_server import (
@@ -95,7 +96,7 @@ def test_an_echoed_key_is_in_no_error_and_in_no_log_line(
     async def main() -> SidecarError | None:
         asyncio.get_running_loop().set_debug(True)
         async with fault_server(script) as server:
-            provider = OpenAIChatProvider(Limits)
+            provider = OpenAIChatProvider(HttpClient(Limits))
             request = request_to(server.url, key=KEY)
             _, error = await outcome_of(provider, request)
             await provider.aclose()
@@ -126,7 +127,7 @@ def test_an_echoed_key_is_in_no_error_and_in_no_log_line(
 @pytest.mark.parametrize("url", [f"https://{KEY}@example.com", f"https://example.com/?key={KEY}", f"http://{KEY}.com"])
 def test_a_key_in_an_address_is_not_quoted(url: str) -> None:
     async def main() -> SidecarError | None:
-        provider = OpenAIChatProvider(Limits)
+        provider = OpenAIChatProvider(HttpClient(Limits))
         _, error = await outcome_of(provider, request_to(url, key=KEY))
         await provider.aclose()
         return error

@@ -154,7 +154,7 @@ def test_stop_beside_tool_calls_means_tool_calls_where_a_server_knows_no_better(
 
 def test_a_whole_completion_is_one_batch() -> None:
     decoder = ChatDecoder("openai-compatible", MAX)
-    assert decoder.feed_completion(body("completion.json")) == [
+    assert decoder.feed_whole(body("completion.json")) == [
         ModelNamed("m"),
         ReasoningDelta("hm"),
         TextDelta("Hello!", 1),

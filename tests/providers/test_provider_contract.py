@@ -10,6 +10,7 @@ import pytest
 
 from llm_sidecar.limits import Limits
 from llm_sidecar.providers.base import Provider, ProviderRequest
+from llm_sidecar.providers.http import HttpClient
 from llm_sidecar.providers.openai_chat import OpenAIChatProvider
 from tests.providers import contract
 from tests.providers.contract import run
@@ -45,7 +46,7 @@ async def openai_chat() -> AsyncIterator[Subject]:
             await exchange.send(stream(body(model)))
 
     async with fault_server(script) as server:
-        provider = OpenAIChatProvider(Limits)
+        provider = OpenAIChatProvider(HttpClient(Limits))
         try:
             yield Subject(
                 provider,

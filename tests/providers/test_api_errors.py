@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from llm_sidecar.errors import ERROR_KINDS, ProviderError
-from llm_sidecar.providers.openai_errors import error_from_event, error_from_response
+from llm_sidecar.providers.api_errors import error_from_event, error_from_response
 
 CANARY = "sk-proj-Canary0123456789abcdef"
 
