@@ -61,11 +61,16 @@ class Limits(Struct, frozen=True):
     retry_base_ms: int = 1_000
     retry_max_ms: int = 30_000
     """Longest wait of our own choosing; a provider's Retry-After may ask for more."""
+    circuit_cooldown_ms: int = 10_000
+    """How long an origin that fails again and again is left alone; a local server that was started meanwhile waits no
+    longer than this."""
     shutdown_grace_ms: int = 1_000
     """What `shutdown` waits for running inferences when it names no `deadlineMs`."""
     exit_flush_ms: int = 1_500
     """What is left for a host to read the last lines after EOF or a signal; the whole exit stays within 2 s."""
     # --- provider answers ---
+    circuit_failures: int = 5
+    """Failures in a row after which an origin is left alone; 0: never. More than the retries of one inference."""
     max_provider_event_bytes: int = 8 * MIB
     """One SSE event or NDJSON line. A whole tool call or image fits; an endless line does not."""
     max_error_body_bytes: int = 64 * KIB
@@ -130,6 +135,8 @@ BOUNDS: Final[dict[str, tuple[int, int]]] = {
     "shutdown_grace_ms": (0, 600_000),
     "exit_flush_ms": (0, 1_800),
     "retry_base_ms": (0, 60_000),
+    "circuit_failures": (0, 1_000_000),
+    "circuit_cooldown_ms": (0, 3_600_000),
     "token_batch_delay_ms": (0, 1_000),
     "token_batch_tokens": (0, 100_000),
 }

@@ -89,8 +89,9 @@ class Methods:
             rss_bytes=_resident_bytes(),
             outbox_bytes=self._outbox.queued_bytes,
             loop_lag_ms=self._loop_lag_ms(),
-            cache={"entries": 0, "hits": 0, "misses": 0},
-            providers={name: figures.to_wire() for name, figures in self.inferences.providers.items()},
+            cache=self.inferences.cache.figures,
+            providers=self.inferences.providers,
+            circuits=self.inferences.circuits.states,
         )
 
 

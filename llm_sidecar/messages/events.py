@@ -62,6 +62,8 @@ class ThinkingEvent(InferenceEvent, kw_only=True):
     retry_after_ms: int | None = None
     code: str | None = None
     """With `retrying`: why the attempt before failed."""
+    provider_id: str | None = None
+    """With `retrying`: who is asked now, where that is another one (the next of `fallbackProfileIds`)."""
 
 
 class TokenEvent(InferenceEvent, kw_only=True):

@@ -2,9 +2,39 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Literal
 
 from llm_sidecar.messages.shape import Shape
+
+
+class CacheFigures(Shape, kw_only=True):
+    """The response cache: what it holds now, and how often it was asked (only with `cache: true`) since the start."""
+
+    entries: int
+    bytes: int
+    hits: int
+    misses: int
+
+
+class ProviderState(Shape, kw_only=True):
+    """What happened with one provider since the start."""
+
+    requests: int
+    failures: int
+    cancelled: int
+    tokens: int
+    last_error: str | None
+    """The code of the last failure."""
+
+
+class CircuitState(Shape, kw_only=True):
+    """One origin's circuit breaker. `open`: nothing is sent for `retryAfterMs`; `half-open`: one request may try."""
+
+    origin: str
+    state: Literal["closed", "open", "half-open"]
+    failures: int
+    """In a row, until now."""
+    retry_after_ms: int | None = None
 
 
 class ServiceStatus(Shape, kw_only=True):
@@ -25,6 +55,8 @@ class ServiceStatus(Shape, kw_only=True):
     """Written by the sidecar, not yet taken by the host."""
     loop_lag_ms: float
     """How late the event loop served its last timer."""
-    cache: dict[str, Any]
-    providers: dict[str, Any]
-    """By provider id: requests, failures, tokens, and what its last failure was."""
+    cache: CacheFigures
+    providers: dict[str, ProviderState]
+    """By provider id."""
+    circuits: list[CircuitState]
+    """Of every origin that was asked."""

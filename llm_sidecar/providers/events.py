@@ -42,9 +42,9 @@ class UsageReport(Struct, frozen=True):
     completion_tokens: int | None = None
     cached_prompt_tokens: int | None = None
     """Read from the provider's prompt cache: they cost less."""
-    cache_write_tokens: int | None = None
-    """Written to it: some providers charge more for them."""
     reasoning_tokens: int | None = None
+    cache_write_tokens: int | None = None
+    """Written to the prompt cache: some providers charge more for them."""
 
 
 class PromptProgress(Struct, frozen=True):

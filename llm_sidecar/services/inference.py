@@ -9,39 +9,23 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Callable
-from typing import Any
 
 from llm_sidecar import log
 from llm_sidecar.errors import SidecarError
 from llm_sidecar.limits import Limits
 from llm_sidecar.messages.events import DoneEvent, ErrorEvent
 from llm_sidecar.messages.inference import AttachResult, InferenceParams
-from llm_sidecar.services.inference_run import InferenceRun
+from llm_sidecar.messages.status import ProviderState
+from llm_sidecar.providers.events import ProviderEvent
+from llm_sidecar.services.circuit import Circuits
+from llm_sidecar.services.inference_run import InferenceRun, provider_request
 from llm_sidecar.services.journal import Journals
+from llm_sidecar.services.listener import Listener
 from llm_sidecar.services.rate_limit import MinuteLimit
-from llm_sidecar.services.routing import Router
+from llm_sidecar.services.response_cache import ResponseCache, cache_key
+from llm_sidecar.services.routing import Route, Router
 from llm_sidecar.services.slots import Slots
 from llm_sidecar.services.token_stream import EventSink, TokenStream
-
-
-class ProviderFigures:
-    """What happened with one provider since the start."""
-
-    def __init__(self) -> None:
-        self.requests = 0
-        self.failures = 0
-        self.cancelled = 0
-        self.tokens = 0
-        self.last_error: str | None = None
-
-    def to_wire(self) -> dict[str, Any]:
-        return {
-            "requests": self.requests,
-            "failures": self.failures,
-            "cancelled": self.cancelled,
-            "tokens": self.tokens,
-            "lastError": self.last_error,
-        }
 
 
 class InferenceService:
@@ -54,35 +38,60 @@ class InferenceService:
         self._runs: dict[str, InferenceRun] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._journals = Journals(limits)
-        self._minute_limit = MinuteLimit(asyncio.get_running_loop().time)
+        clock = asyncio.get_running_loop().time
+        self._minute_limit = MinuteLimit(clock)
         self._idle = asyncio.Event()
         self._idle.set()
         self.slots = Slots(limits)
+        self.cache = ResponseCache(clock)
+        self.circuits = Circuits(clock, limits)
         self.total_inferences = 0
         self.total_tokens = 0
-        self.providers: dict[str, ProviderFigures] = {}
+        self.providers: dict[str, ProviderState] = {}
 
-    def admit(self, params: InferenceParams) -> InferenceRun:
-        """Accept a request; `start` the run once its id has been told. Raises `INFERENCE_EXISTS`, `RATE_LIMIT`,
-        `OVERLOADED`, or what the router raises."""
+    def admit(self, params: InferenceParams, listen: Callable[[str], Listener] | None = None) -> InferenceRun:
+        """Accept a request; `start` the run once its id has been told. The host is told how it goes, or who `listen`
+        gives for its id.
+
+        Raises `INFERENCE_EXISTS`, `RATE_LIMIT`, `OVERLOADED`, or what the router raises.
+        """
         limits = self._limits()
         inference_id = params.inference_id or f"inf-{os.urandom(9).hex()}"
         if inference_id in self._runs:
             raise SidecarError("INFERENCE_EXISTS", "An inference of this id is live.")
-        route = self._router.resolve(params)
-        slot = self.slots.take(may_wait=params.queue)
+        routes = self._router.routes(params)
+        cached = self._find_cached(params, routes[0])
+        slot = self.slots.none_needed() if cached else self.slots.take(may_wait=params.queue)
         try:
             self._minute_limit.spend(params.window_id or "", limits.max_requests_per_minute)
         except SidecarError:
             slot.release()
             raise
-        stream = TokenStream(inference_id, params.window_id, self._sink, self._journals.open(inference_id), limits)
-        run = InferenceRun(params, route, slot=slot, stream=stream, sink=self._sink, limits=limits, on_end=self._ended)
+        run = InferenceRun(
+            params,
+            routes,
+            slot=slot,
+            listener=listen(inference_id) if listen is not None else self._tell_host(inference_id, params),
+            sink=self._sink,
+            circuits=self.circuits,
+            limits=limits,
+            cached=cached,
+            on_end=self._ended,
+        )
         self._runs[inference_id] = run
         self._idle.clear()
         self.total_inferences += 1
-        self._figures(run).requests += 1
+        if not cached:
+            self._figures(routes[0]).requests += 1
         return run
+
+    def _tell_host(self, inference_id: str, params: InferenceParams) -> TokenStream:
+        journal = self._journals.open(inference_id)
+        return TokenStream(inference_id, params.window_id, self._sink, journal, self._limits())
+
+    def _find_cached(self, params: InferenceParams, route: Route) -> list[ProviderEvent] | None:
+        key = cache_key(provider_request(params, route)) if params.cache else None
+        return None if key is None else self.cache.find(key)
 
     def start(self, run: InferenceRun) -> None:
         """Begin an admitted run."""
@@ -127,18 +136,35 @@ class InferenceService:
             del self._runs[run.inference_id]
         if not self._runs:
             self._idle.set()
-        self.total_tokens += outcome.usage.total_tokens
-        figures = self._figures(run)
-        figures.tokens += outcome.usage.total_tokens
-        if isinstance(outcome, ErrorEvent):
-            figures.failures += 1
-            figures.last_error = outcome.code
-        elif outcome.cancelled:
-            figures.cancelled += 1
+        if not (isinstance(outcome, DoneEvent) and outcome.cached):
+            self._count(run, outcome)
+        if run.params.cache and isinstance(outcome, DoneEvent) and not outcome.cancelled and not outcome.cached:
+            key = cache_key(provider_request(run.params, run.route))
+            if key is not None:
+                self.cache.keep(key, run.answer.to_events())
         _log_end(run, outcome)
 
-    def _figures(self, run: InferenceRun) -> ProviderFigures:
-        return self.providers.setdefault(run.route.endpoint.provider_id, ProviderFigures())
+    def _count(self, run: InferenceRun, outcome: DoneEvent | ErrorEvent) -> None:
+        for route, code in run.attempts.failed_routes:
+            self._count_failure(route, code)
+        for route in run.attempts.fallbacks_asked:
+            self._figures(route).requests += 1
+        self.total_tokens += outcome.usage.total_tokens
+        figures = self._figures(run.route)
+        figures.tokens += outcome.usage.total_tokens
+        if isinstance(outcome, ErrorEvent):
+            self._count_failure(run.route, outcome.code)
+        elif outcome.cancelled:
+            figures.cancelled += 1
+
+    def _count_failure(self, route: Route, code: str) -> None:
+        figures = self._figures(route)
+        figures.failures += 1
+        figures.last_error = code
+
+    def _figures(self, route: Route) -> ProviderState:
+        nothing = ProviderState(requests=0, failures=0, cancelled=0, tokens=0, last_error=None)
+        return self.providers.setdefault(route.endpoint.provider_id, nothing)
 
 
 def _log_end(run: InferenceRun, outcome: DoneEvent | ErrorEvent) -> None:

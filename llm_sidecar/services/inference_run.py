@@ -3,7 +3,7 @@
 Law:
 1.  Exactly one terminal, whoever is first: the answer's end, an error, a deadline, a cancel, the shutdown. `_close`
     decides that, once, and gives the slot back; nothing is sent after it but the terminal.
-2.  Attempts follow one another only before the first content.
+2.  Attempts follow one another only before the first content; `attempts` says which.
 3.  The upstream is closed as soon as the outcome is decided; the terminal does not wait for that.
 4.  Four timers: connecting (the adapter's), first token, between tokens, whole. None runs while the host does not read.
 """
@@ -11,7 +11,6 @@ Law:
 from __future__ import annotations
 
 import asyncio
-import random
 from collections.abc import AsyncIterator, Callable
 
 from llm_sidecar import log
@@ -24,22 +23,21 @@ from llm_sidecar.messages.events import (
 from llm_sidecar.messages.inference import InferenceParams
 from llm_sidecar.providers.base import ProviderRequest
 from llm_sidecar.providers.events import (
-    Finish,
     PromptProgress,
     ProviderEvent,
     ReasoningDelta,
     TextDelta,
     ToolCallDelta,
 )
-from llm_sidecar.providers.retry import retry_delay_ms
 from llm_sidecar.services.answer import Answer
+from llm_sidecar.services.attempts import Attempts, NextAttempt
+from llm_sidecar.services.circuit import Circuits, Passage
 from llm_sidecar.services.deadline import Deadline
+from llm_sidecar.services.listener import Listener
 from llm_sidecar.services.routing import Route
 from llm_sidecar.services.slots import Slot
 from llm_sidecar.services.terminal import TerminalBuilder, text_bytes
-from llm_sidecar.services.token_stream import EventSink, TokenStream
-
-_DEFAULT_RETRIES = 2
+from llm_sidecar.services.token_stream import EventSink
 
 
 class InferenceRun:
@@ -48,26 +46,30 @@ class InferenceRun:
     def __init__(
         self,
         params: InferenceParams,
-        route: Route,
+        routes: list[Route],
         *,
         slot: Slot,
-        stream: TokenStream,
+        listener: Listener,
         sink: EventSink,
+        circuits: Circuits,
         limits: Limits,
+        cached: list[ProviderEvent] | None = None,
         on_end: Callable[[InferenceRun], None],
     ) -> None:
         self.params = params
-        self.route = route
-        self.stream = stream
-        self.answer = Answer(params, route.model_id, limits.max_answer_bytes)
+        self.listener = listener
+        self.attempts = Attempts(routes, params.retry.max_retries if params.retry else None, limits)
+        self.answer = self._new_answer(limits)
         self.outcome: DoneEvent | ErrorEvent | None = None
         self.task: asyncio.Task[None] | None = None
         self._slot = slot
         self._sink = sink
+        self._circuits = circuits
         self._limits = limits
+        self._cached = cached
         self._on_end = on_end
         self._loop = asyncio.get_running_loop()
-        self._terminal = TerminalBuilder(params, route, stream, limits)
+        self._terminal = TerminalBuilder(params, self.attempts, listener, limits, is_cached=cached is not None)
         self._started = False
         self._was_queued = False
         self._closed = False
@@ -78,7 +80,12 @@ class InferenceRun:
 
     @property
     def inference_id(self) -> str:
-        return self.stream.inference_id
+        return self.listener.inference_id
+
+    @property
+    def route(self) -> Route:
+        """Where it goes now."""
+        return self.attempts.route
 
     def start(self) -> None:
         """The host knows the id now: begin."""
@@ -87,7 +94,7 @@ class InferenceRun:
             self._announce()
             return
         self._was_queued = self._slot.is_waiting
-        self.stream.thinking("queued" if self._was_queued else "initializing")
+        self.listener.thinking("queued" if self._was_queued else "initializing")
         self._whole.start(_seconds(self.params.timeout_ms, self._limits.inference_timeout_ms))
         self.task = self._loop.create_task(self._run(), name=self.inference_id)
 
@@ -111,8 +118,11 @@ class InferenceRun:
         try:
             if self._was_queued:
                 await self._slot.granted
-                self.stream.thinking("initializing")
+                self.listener.thinking("initializing")
             self._terminal.granted_at = self._loop.time()
+            if self._cached is not None:
+                self._take(self._cached)
+                self._end_attempt(None)
             while not self._closed:
                 delay_ms = await self._attempt()
                 await asyncio.sleep(delay_ms / 1000)
@@ -124,18 +134,31 @@ class InferenceRun:
 
     async def _attempt(self) -> int:
         """Make one attempt. Ends the inference, or returns the milliseconds to wait before the next."""
-        self._terminal.attempts += 1
+        self.attempts.begin()
+        try:
+            passage = self._circuits.enter(self.route.endpoint)
+        except SidecarError as error:
+            return self._end_attempt(error)
+        try:
+            return await self._ask(passage)
+        finally:
+            passage.leave()
+
+    async def _ask(self, passage: Passage) -> int:
+        """Send the request and pass on its answer, as `_attempt` says."""
+        self.attempts.sent += 1
         self._content.start(_seconds(self.params.first_token_timeout_ms, self._limits.first_token_timeout_ms))
         delay_ms = None
+        request = provider_request(self.params, self.route, self.attempts.sent)
         try:
-            async with self.route.provider.stream(self._request()) as batches:
-                self.stream.thinking("processing")
-                delay_ms = self._end_attempt(await self._read(batches))
+            async with self.route.provider.stream(request) as batches:
+                self.listener.thinking("processing")
+                delay_ms = self._end_attempt(await self._read(batches), passage)
         except BaseException as error:
             if isinstance(error, asyncio.CancelledError) and self._is_cancelled():
                 raise
             if delay_ms is None and not self._closed:
-                delay_ms = self._end_attempt(self._reason(error))
+                delay_ms = self._end_attempt(self._reason(error), passage)
             else:
                 log.warning("cleanup failed", inferenceId=self.inference_id, exception=type(error).__name__)
         return delay_ms or 0
@@ -172,49 +195,39 @@ class InferenceRun:
         """Whether the inference itself is to stop (and not just something inside the adapter)."""
         return self._closed or (self.task is not None and self.task.cancelling() > (self._interruption is not None))
 
-    def _end_attempt(self, error: SidecarError | None) -> int:
+    def _end_attempt(self, error: SidecarError | None, passage: Passage | None = None) -> int:
         """Tell the outcome before the upstream is closed (that may take its time), or announce the next attempt."""
         self._content.stop()
         if self._closed:
             return 0
-        if error is None and self.answer.finish is not None:
-            self._complete(self.answer.finish)
+        if error is None and self.answer.finish is None:
+            error = SidecarError("STREAM_TRUNCATED", "The stream stopped without the provider's end marker.")
+        if passage is not None:
+            passage.end(error)
+        if error is None:
+            self._complete()
             return 0
-        error = error or SidecarError("STREAM_TRUNCATED", "The stream stopped without the provider's end marker.")
-        delay_ms = self._retry_delay(error)
-        if delay_ms is None:
+        step = self._step_after(error)
+        if step is None:
             self.fail(error)
             return 0
-        self.stream.thinking("retrying", attempt=self._terminal.attempts + 1, retry_after_ms=delay_ms, code=error.code)
-        self.answer = Answer(self.params, self.route.model_id, self._limits.max_answer_bytes)
-        return delay_ms
-
-    def _retry_delay(self, error: SidecarError) -> int | None:
-        """Milliseconds until the next attempt; None if there is to be none."""
-        if self.answer.has_content:
-            return None
-        retries = self.params.retry.max_retries if self.params.retry else _DEFAULT_RETRIES
-        delay = retry_delay_ms(error, self._terminal.attempts, retries, self._limits, random.uniform)
-        return None if delay is None or delay / 1000 >= self._whole.remaining else delay
-
-    def _request(self) -> ProviderRequest:
-        p = self.params
-        return ProviderRequest(
-            endpoint=self.route.endpoint,
-            model_id=self.route.model_id,
-            messages=p.messages,
-            system_prompt=p.system_prompt,
-            temperature=p.temperature,
-            max_tokens=p.max_tokens,
-            top_p=p.top_p,
-            stop=p.stop,
-            seed=p.seed,
-            tools=p.tools,
-            tool_choice=p.tool_choice,
-            response_format=p.response_format,
-            reasoning=p.reasoning,
-            attempt=self._terminal.attempts,
+        is_other = step.route is not self.route
+        self.attempts.go_on(step, error)
+        self.listener.thinking(
+            "retrying",
+            attempt=self.attempts.sent + 1,
+            retry_after_ms=step.delay_ms,
+            code=error.code,
+            provider_id=self.route.endpoint.provider_id if is_other else None,
         )
+        self.answer = self._new_answer(self._limits)
+        return step.delay_ms
+
+    def _step_after(self, error: SidecarError) -> NextAttempt | None:
+        return None if self.answer.has_content else self.attempts.after(error, self._whole.remaining)
+
+    def _new_answer(self, limits: Limits) -> Answer:
+        return Answer(self.params, self.route.model_id, limits.max_answer_bytes)
 
     def _take(self, batch: list[ProviderEvent]) -> None:
         had_content, has_content = self.answer.has_content, False
@@ -223,17 +236,17 @@ class InferenceRun:
                 has_content = True
                 self.answer.add_text(event.text, event.count)
                 if self.params.stream:
-                    self.stream.text(event.text, event.count)
+                    self.listener.text(event.text, event.count)
             elif isinstance(event, ReasoningDelta):
                 has_content = True
                 self.answer.add_reasoning(event.text)
                 if self.params.stream:
-                    self.stream.reasoning(event.text)
+                    self.listener.reasoning(event.text)
             elif isinstance(event, ToolCallDelta):
                 has_content = True
                 self._take_tool_call(event)
             elif isinstance(event, PromptProgress):
-                self.stream.progress(event.current, event.total, "prompt")
+                self.listener.progress(event.current, event.total, "prompt")
             else:
                 self.answer.add(event)
         if has_content and had_content:
@@ -245,7 +258,7 @@ class InferenceRun:
     def _take_tool_call(self, delta: ToolCallDelta) -> None:
         call_id = self.answer.add_tool_call(delta.index, delta.id, delta.name, delta.arguments)
         if self.params.stream:
-            self.stream.tool_call(delta.index, call_id, delta.name, delta.arguments)
+            self.listener.tool_call(delta.index, call_id, delta.name, delta.arguments)
 
     async def _wait_for_host(self) -> None:
         """The host does not read: ask nothing of the provider meanwhile, and hold its slowness against nobody."""
@@ -267,7 +280,7 @@ class InferenceRun:
         self._whole.stop()
         self._content.stop()
         self._slot.release()
-        self.stream.stop()
+        self.listener.stop()
         if self.task is not None and self.task is not asyncio.current_task():
             self.task.cancel()
         return True
@@ -277,12 +290,13 @@ class InferenceRun:
         if not self._started or self.outcome is None or self._announced:
             return
         self._announced = True
-        self.stream.end(self.outcome, text_bytes(self.outcome))
+        self.listener.end(self.outcome, text_bytes(self.outcome))
         self._on_end(self)
 
-    def _complete(self, finish: Finish) -> None:
+    def _complete(self) -> None:
+        assert self.answer.finish is not None
         if self._close():
-            self.outcome = self._terminal.complete(self.answer, finish)
+            self.outcome = self._terminal.complete(self.answer, self.answer.finish)
             self._announce()
 
     def _whole_expired(self) -> None:
@@ -300,11 +314,31 @@ class InferenceRun:
         else:
             milliseconds = self.params.first_token_timeout_ms or self._limits.first_token_timeout_ms
             error = SidecarError("FIRST_TOKEN_TIMEOUT", f"No content came within {milliseconds} ms.")
-        if self._retry_delay(error) is None:
+        if self._step_after(error) is None:
             self.fail(error)
         elif self.task is not None and not self._closed:
             self._interruption = error
             self.task.cancel()
+
+
+def provider_request(params: InferenceParams, route: Route, attempt: int = 1) -> ProviderRequest:
+    """What an adapter is asked."""
+    return ProviderRequest(
+        endpoint=route.endpoint,
+        model_id=route.model_id,
+        messages=params.messages,
+        system_prompt=params.system_prompt,
+        temperature=params.temperature,
+        max_tokens=params.max_tokens,
+        top_p=params.top_p,
+        stop=params.stop,
+        seed=params.seed,
+        tools=params.tools,
+        tool_choice=params.tool_choice,
+        response_format=params.response_format,
+        reasoning=params.reasoning,
+        attempt=attempt,
+    )
 
 
 def _seconds(asked_ms: int | None, default_ms: int) -> float:

@@ -1,6 +1,7 @@
 """Which provider answers, where, with which key and model.
 
-Law: a profile, else the provider named, else the active profile; nothing is guessed beyond that.
+Law: a profile, else the provider named, else the active profile; nothing is guessed beyond that. Where a profile id is
+asked for, a providerId may stand too: it is that provider as the environment describes it.
 """
 
 from __future__ import annotations
@@ -35,17 +36,24 @@ class Router:
         for wire_format in {BRANDS[name].wire_format for name in provider_ids if name in BRANDS}:
             await self._registry.adapter(wire_format).warm()
 
-    def resolve(self, params: InferenceParams) -> Route:
+    def routes(self, params: InferenceParams) -> list[Route]:
+        """Where an inference goes first, then its fallbacks in order (each with its own model). Raises as `target`."""
+        first = self.target(params.profile_id, params.provider_id, params.model_id)
+        return [first, *(self.target(profile_id, None) for profile_id in params.fallback_profile_ids or ())]
+
+    def target(self, profile_id: str | None, provider_id: str | None, model_id: str | None = None) -> Route:
         """Raises `PROFILE_NOT_FOUND`, `NO_ACTIVE_PROFILE`, `INVALID_PROVIDER` or `API_KEY_MISSING`."""
-        if params.profile_id is not None or params.fallback_profile_ids:
+        if profile_id is not None and profile_id not in BRANDS:
             raise SidecarError("PROFILE_NOT_FOUND", "There is no profile of this id.")
-        if params.provider_id is None:
+        name = profile_id or provider_id
+        if name is None:
             raise SidecarError("NO_ACTIVE_PROFILE", "Name a `providerId` or a `profileId`: no profile is active.")
-        brand = BRANDS.get(params.provider_id)
+        brand = BRANDS.get(name)
         if brand is None:
             known = ", ".join(BRANDS)
             raise SidecarError("INVALID_PROVIDER", f"There is no such provider. Known are: {known}.")
-        return Route(self._registry.adapter(brand.wire_format), self.endpoint(brand), _model(params, brand), None)
+        adapter = self._registry.adapter(brand.wire_format)
+        return Route(adapter, self.endpoint(brand), model_id or brand.default_model, None)
 
     def endpoint(self, brand: Brand) -> Endpoint:
         """The endpoint of a brand, from the environment or the catalogue."""
@@ -58,7 +66,3 @@ class Router:
             variable = f"{brand.variable_prefix}_API_KEY"
             raise SidecarError("API_KEY_MISSING", f"`{brand.id}` needs a key: set {variable}.")
         return Endpoint(brand.id, base_url, key)
-
-
-def _model(params: InferenceParams, brand: Brand) -> str:
-    return params.model_id or brand.default_model

@@ -69,6 +69,12 @@ class Slots:
         self._waiting.append(slot)
         return slot
 
+    def none_needed(self) -> Slot:
+        """A slot for what asks no provider: granted, and not counted."""
+        slot = Slot(_NO_SLOTS)
+        slot.granted.set_result(None)
+        return slot
+
     def take_back(self, slot: Slot) -> None:
         """Use `Slot.release`."""
         if slot in self._waiting:

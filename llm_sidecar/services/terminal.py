@@ -16,20 +16,23 @@ from llm_sidecar.messages.events import UNNUMBERED, DoneEvent, ErrorEvent, Timin
 from llm_sidecar.messages.inference import InferenceParams
 from llm_sidecar.providers.events import Finish
 from llm_sidecar.services.answer import Answer
-from llm_sidecar.services.routing import Route
-from llm_sidecar.services.token_stream import TokenStream, longest_text
+from llm_sidecar.services.attempts import Attempts
+from llm_sidecar.services.listener import Listener
+from llm_sidecar.services.token_stream import longest_text
 
 
 class TerminalBuilder:
     """Keeps what a terminal tells besides the answer: attempts, and when things happened (the event loop's seconds)."""
 
-    def __init__(self, params: InferenceParams, route: Route, stream: TokenStream, limits: Limits) -> None:
-        self.attempts = 0
+    def __init__(
+        self, params: InferenceParams, attempts: Attempts, listener: Listener, limits: Limits, *, is_cached: bool
+    ) -> None:
         self.granted_at: float | None = None
         self.first_content_at: float | None = None
         self._params = params
-        self._route = route
-        self._stream = stream
+        self._attempts = attempts
+        self._listener = listener
+        self._is_cached = is_cached
         self._limits = limits
         self._loop = asyncio.get_running_loop()
         self._admitted_at = self._loop.time()
@@ -54,28 +57,32 @@ class TerminalBuilder:
     def failed(self, answer: Answer, error: SidecarError) -> ErrorEvent:
         """The end of an answer that failed."""
         return ErrorEvent(
-            inference_id=self._stream.inference_id,
+            inference_id=self._listener.inference_id,
             seq=UNNUMBERED,
-            window_id=self._stream.window_id,
+            window_id=self._listener.window_id,
             error=error.message,
             code=error.code,
             retryable=error.retryable,
             retry_after_ms=error.retry_after_ms,
             details=error.details,
             partial_text=answer.text[: longest_text(self._limits)] or None,
-            usage=answer.meter.usage(complete=False, was_sent=self.attempts > 0),
-            provider_id=self._route.endpoint.provider_id,
+            usage=answer.meter.usage(complete=False, was_sent=self._was_sent),
+            provider_id=self._attempts.route.endpoint.provider_id,
             model_id=answer.model_id,
-            attempts=self.attempts,
+            attempts=self._attempts.sent,
             timings=self._timings(),
         )
 
+    @property
+    def _was_sent(self) -> bool:
+        return self._is_cached or self._attempts.sent > 0
+
     def _done(self, answer: Answer, finish: Finish, *, cancelled: bool) -> DoneEvent:
-        usage = answer.meter.usage(complete=not cancelled, was_sent=self.attempts > 0)
+        usage = answer.meter.usage(complete=not cancelled, was_sent=self._was_sent)
         return DoneEvent(
-            inference_id=self._stream.inference_id,
+            inference_id=self._listener.inference_id,
             seq=UNNUMBERED,
-            window_id=self._stream.window_id,
+            window_id=self._listener.window_id,
             total_tokens=usage.total_tokens,
             usage=usage,
             cost=None,
@@ -85,10 +92,11 @@ class TerminalBuilder:
             text=None if self._params.stream else answer.text,
             tool_calls=answer.tool_calls,
             provider_state=answer.provider_state,
-            provider_id=self._route.endpoint.provider_id,
+            provider_id=self._attempts.route.endpoint.provider_id,
             model_id=answer.model_id,
-            profile_id=self._route.profile_id,
-            attempts=self.attempts,
+            profile_id=self._attempts.route.profile_id,
+            attempts=self._attempts.sent,
+            cached=self._is_cached,
             timings=self._timings(),
         )
 

@@ -17,6 +17,8 @@ from llm_sidecar.limits import Limits
 from llm_sidecar.messages.catalogue import EVENT_NAMES
 from llm_sidecar.messages.events import (
     UNNUMBERED,
+    DoneEvent,
+    ErrorEvent,
     InferenceEvent,
     ProgressEvent,
     ThinkingEvent,
@@ -134,9 +136,11 @@ class TokenStream:
     def thinking(
         self,
         status: ThinkingStatus,
+        *,
         attempt: int | None = None,
         retry_after_ms: int | None = None,
         code: str | None = None,
+        provider_id: str | None = None,
     ) -> None:
         """A change of state; the rest is for `retrying`."""
         event = ThinkingEvent(
@@ -147,6 +151,7 @@ class TokenStream:
             attempt=attempt,
             retry_after_ms=retry_after_ms,
             code=code,
+            provider_id=provider_id,
         )
         self._send(event)
 
@@ -177,7 +182,7 @@ class TokenStream:
         )
         self._send(event)
 
-    def end(self, event: InferenceEvent, text_bytes: int = 0) -> None:
+    def end(self, event: DoneEvent | ErrorEvent, text_bytes: int = 0) -> None:
         """The terminal."""
         if not self._ended:
             self._stopped = self._ended = True

@@ -25,7 +25,7 @@ class UsageMeter:
     def __init__(self, messages: Sequence[Message], system_prompt: str | None) -> None:
         self._messages = messages
         self._system_prompt = system_prompt
-        self._reported = UsageReport()
+        self.reported = UsageReport()
         self.bytes_received = 0
         self._deltas = 0
 
@@ -36,8 +36,8 @@ class UsageMeter:
 
     def report(self, report: UsageReport) -> None:
         """The provider said this; fields it left out stay as they were."""
-        old = self._reported
-        self._reported = UsageReport(
+        old = self.reported
+        self.reported = UsageReport(
             prompt_tokens=_newer(report.prompt_tokens, old.prompt_tokens),
             completion_tokens=_newer(report.completion_tokens, old.completion_tokens),
             cached_prompt_tokens=_newer(report.cached_prompt_tokens, old.cached_prompt_tokens),
@@ -48,7 +48,7 @@ class UsageMeter:
     def usage(self, *, complete: bool, was_sent: bool) -> Usage:
         """The figures now. `complete`: the answer came to its own end. `was_sent`: the provider got the request at all
         (if not, nothing was used)."""
-        reported = self._reported
+        reported = self.reported
         source: Literal["reported", "estimated", "partial"]
         # Some servers report zeros: no request has an empty prompt, and no text comes of zero tokens.
         prompt = reported.prompt_tokens or None

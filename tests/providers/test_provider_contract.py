@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from functools import partial
 from typing import NamedTuple
 
 import pytest
@@ -11,11 +12,11 @@ import pytest
 from llm_sidecar.limits import Limits
 from llm_sidecar.providers.base import Provider, ProviderRequest
 from llm_sidecar.providers.http import HttpClient
-from llm_sidecar.providers.openai_chat import OpenAIChatProvider
 from tests.providers import contract
 from tests.providers.contract import run
-from tests.providers.fault_server import STREAM_HEAD, Exchange, answer, chunked, fault_server, sse, stream
-from tests.providers.openai_fixtures import body, chunk, request_to
+from tests.providers.fault_server import LAST_CHUNK, Exchange, answer, chunked, fault_server
+from tests.providers.formats import FORMATS
+from tests.providers.wire_format import WireFormat, stream_head
 
 
 class Subject(NamedTuple):
@@ -31,37 +32,40 @@ class Subject(NamedTuple):
 
 
 @asynccontextmanager
-async def openai_chat() -> AsyncIterator[Subject]:
-    models = ["openai_text.sse", "openai_parallel_tools.sse", "deepseek_reasoning.sse"]
+async def subject_of(wire_format: WireFormat) -> AsyncIterator[Subject]:
+    head = stream_head(wire_format)
 
     async def script(exchange: Exchange) -> None:
-        model = exchange.request.json["model"]
+        model = wire_format.model_of(exchange.request.body, exchange.request.path)
         if model == "endless":
-            await exchange.send(STREAM_HEAD + chunked(sse(chunk("a"))))
+            await exchange.send(head + chunked(wire_format.begun))
         elif model == "refused":
             await exchange.send(answer(401, b"{}"))
-        elif model == "cut off":
-            await exchange.send(stream(sse(chunk("a"))))
+        elif model == "cut-off":
+            await exchange.send(head + chunked(wire_format.begun) + LAST_CHUNK)
         else:
-            await exchange.send(stream(body(model)))
+            await exchange.send(head + chunked(wire_format.complete[model]) + LAST_CHUNK)
 
     async with fault_server(script) as server:
-        provider = OpenAIChatProvider(HttpClient(Limits))
+        provider = wire_format.make(HttpClient(Limits))
+
+        def asking(model: str) -> ProviderRequest:
+            return wire_format.request(server.url, model, None)
+
         try:
             yield Subject(
                 provider,
-                [request_to(server.url, model_id=model) for model in models],
-                request_to(server.url, model_id="endless"),
-                {
-                    "AUTH_ERROR": request_to(server.url, model_id="refused"),
-                    "STREAM_TRUNCATED": request_to(server.url, model_id="cut off"),
-                },
+                [asking(model) for model in wire_format.complete],
+                asking("endless"),
+                {"AUTH_ERROR": asking("refused"), "STREAM_TRUNCATED": asking("cut-off")},
             )
         finally:
             await provider.aclose()
 
 
-ADAPTERS: dict[str, Callable[[], AbstractAsyncContextManager[Subject]]] = {"openai chat": openai_chat}
+ADAPTERS: dict[str, Callable[[], AbstractAsyncContextManager[Subject]]] = {
+    name: partial(subject_of, wire_format) for name, wire_format in FORMATS.items()
+}
 
 each_adapter = pytest.mark.parametrize("adapter", ADAPTERS.values(), ids=ADAPTERS.keys())
 

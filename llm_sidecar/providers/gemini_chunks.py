@@ -1,0 +1,102 @@
+"""What Gemini's API sends: `GenerateContentResponse` (whole, or a chunk of one) and the pages of its list of models.
+
+Law: typed and tolerant. Only the fields that are used; every one of them may be missing or null (proto3 leaves out what
+is zero or empty); unknown ones are skipped unread. Values only: what they mean is `gemini_stream`'s and `gemini`'s
+business. Source: the types of Google's own SDK, `google-genai`.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any, Final
+
+import msgspec
+from msgspec import Raw, Struct
+
+from llm_sidecar.providers.surrogates import mended
+
+
+class FunctionCall(Struct, gc=False):
+    """A whole call. `args` is a JSON object, kept as the text it came as."""
+
+    name: str | None = None
+    id: str | None = None
+    args: Raw | None = None
+
+
+class Part(Struct, gc=False, rename="camel"):
+    """One of text and call. `thought`: the text is reasoning. `thought_signature` (base64) belongs to this part."""
+
+    text: str | None = None
+    thought: bool | None = None
+    thought_signature: str | None = None
+    function_call: FunctionCall | None = None
+
+
+class Content(Struct, gc=False):
+    parts: list[Part] | None = None
+
+
+class Candidate(Struct, gc=False, rename="camel"):
+    content: Content | None = None
+    finish_reason: str | None = None
+
+
+Number = int | float | None
+"""A count as servers write it; `count` makes it one."""
+
+
+class UsageMetadata(Struct, gc=False, rename="camel"):
+    """Tokens of the whole request so far: prompt (cached ones included) and answer (thoughts not included)."""
+
+    prompt_token_count: Number = None
+    tool_use_prompt_token_count: Number = None
+    cached_content_token_count: Number = None
+    candidates_token_count: Number = None
+    thoughts_token_count: Number = None
+
+
+class PromptFeedback(Struct, gc=False, rename="camel"):
+    block_reason: str | None = None
+
+
+class Chunk(Struct, gc=False, rename="camel"):
+    candidates: list[Candidate] | None = None
+    usage_metadata: UsageMetadata | None = None
+    model_version: str | None = None
+    prompt_feedback: PromptFeedback | None = None
+    error: Any = None
+
+
+class ModelEntry(Struct, gc=False, rename="camel"):
+    """A model; `name` begins with `models/`."""
+
+    name: str = ""
+    display_name: str | None = None
+    input_token_limit: Number = None
+    output_token_limit: Number = None
+    supported_generation_methods: list[str] | None = None
+
+
+class ModelPage(Struct, gc=False, rename="camel"):
+    models: list[ModelEntry] | None = None
+    next_page_token: str | None = None
+
+
+_MAX_COUNT: Final = 2**53
+"""What a host's JSON parser can hold."""
+
+decode_chunk = msgspec.json.Decoder(Chunk).decode
+decode_chunks = msgspec.json.Decoder(list[Raw]).decode
+decode_models = msgspec.json.Decoder(ModelPage).decode
+
+
+def decode_odd_chunk(data: bytes) -> Chunk:
+    r"""As `decode_chunk`, but slower and lenient: `NaN` passes (a log probability), half a surrogate is replaced."""
+    value = json.loads(data.decode("utf-8"), parse_constant=lambda _: None)
+    return decode_chunk(mended(json.dumps(value, ensure_ascii=False)))
+
+
+def count(number: Number) -> int | None:
+    """A token count; None for what cannot be one."""
+    return int(number) if number is not None and 0 <= number <= _MAX_COUNT else None
