@@ -28,8 +28,9 @@ def chosen(option: str | None, every: tuple[str, ...]) -> list[str]:
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="fewer and shorter sessions, under a minute")
+    parser.add_argument("--format", choices=("openai", "anthropic"), default="openai", help="what the provider speaks")
     parser.add_argument("--only", metavar="A,B", help=f"figures to measure, of: {', '.join(GROUPS)}")
-    parser.add_argument("--peers", metavar="A,B", help="peers to measure, of: sidecar, floor, openai, node")
+    parser.add_argument("--peers", metavar="A,B", help="peers to measure: sidecar, floor, the SDK (by format), node")
     options = parser.parse_args()
     groups = chosen(options.only, GROUPS)
     plan = QUICK_PLAN if options.quick else FULL_PLAN
@@ -38,8 +39,8 @@ def main() -> None:
     provider = Provider()
     try:
         with tempfile.TemporaryDirectory() as data_dir:
-            peers = all_peers(provider.port, data_dir)
-            if "node" not in peers:
+            peers = all_peers(provider.port, data_dir, options.format)
+            if options.format == "openai" and "node" not in peers:
                 print(f"Node's `openai` is left out; with Node present it is installed by: {INSTALL_NODE_OPENAI}\n")
             names = chosen(options.peers, tuple(peers))
             rounds = run({name: peers[name] for name in names}, provider, groups, plan)
@@ -51,7 +52,8 @@ def main() -> None:
     print(table(figures))
     print(f"{plan.rounds} rounds in {time.monotonic() - began:.0f} s")
     if len(names) == len(peers) and len(groups) == len(GROUPS):
-        write_json(HERE / "last.json", figures, rounds=plan.rounds, quick=options.quick)
+        name = "last.json" if options.format == "openai" else f"last-{options.format}.json"
+        write_json(HERE / name, figures, rounds=plan.rounds, quick=options.quick)
 
 
 def run(peers: dict[str, Peer], provider: Provider, groups: list[str], plan: Plan) -> Rounds:

@@ -18,10 +18,7 @@ import msgspec
 EVENT = re.compile(rb"data: (\{[^\n]*)")
 LAST_CHUNK = b"\r\n0\r\n\r\n"
 NOTIFICATION = b'{"jsonrpc":"2.0","method":"llm:%b","params":{"inferenceId":"%b"%b}}\n'
-REQUEST = (
-    b"POST /v1/chat/completions HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
-    b"Content-Length: %d\r\n\r\n%b"
-)
+REQUEST = b"POST /v1/%b HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%b"
 
 
 class Delta(msgspec.Struct, gc=False):
@@ -34,6 +31,26 @@ class Choice(msgspec.Struct, gc=False):
 
 class Chunk(msgspec.Struct, gc=False):
     choices: list[Choice]
+
+    @property
+    def text(self) -> str:
+        return self.choices[0].delta.content if self.choices else ""
+
+
+class TextDelta(msgspec.Struct, gc=False):
+    text: str = ""
+
+
+class Event(msgspec.Struct, gc=False):
+    delta: TextDelta | None = None
+
+    @property
+    def text(self) -> str:
+        return self.delta.text if self.delta else ""
+
+
+FORMATS = {"openai": (b"chat/completions", Chunk), "anthropic": (b"messages", Event)}
+PATH, SHAPE = FORMATS[sys.argv[2]]
 
 
 class Params(msgspec.Struct, rename="camel"):
@@ -56,7 +73,7 @@ class Upstream(asyncio.BufferedProtocol):
         self.idle = idle
         self.buffer = memoryview(bytearray(64 * 1024))
         self.held = 0
-        self.decode = msgspec.json.Decoder(Chunk).decode_lines
+        self.decode = msgspec.json.Decoder(SHAPE).decode_lines
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
@@ -66,7 +83,7 @@ class Upstream(asyncio.BufferedProtocol):
         self.inference_id = params.inference_id.encode()
         self.index = 0
         body = b'{"model":"%b","messages":%b,"stream":true}' % (params.model_id.encode(), params.messages)
-        self.transport.write(REQUEST % (len(body), body))
+        self.transport.write(REQUEST % (PATH, len(body), body))
 
     def get_buffer(self, sizehint: int) -> memoryview:
         return self.buffer[self.held :]
@@ -75,11 +92,7 @@ class Upstream(asyncio.BufferedProtocol):
         self.held += nbytes
         data = bytes(self.buffer[: self.held])
         complete = data.rfind(b"\n\n") + 1
-        texts = [
-            chunk.choices[0].delta.content
-            for chunk in self.decode(b"\n".join(EVENT.findall(data, 0, complete)))
-            if chunk.choices and chunk.choices[0].delta.content
-        ]
+        texts = [text for event in self.decode(b"\n".join(EVENT.findall(data, 0, complete))) if (text := event.text)]
         if texts:
             token = msgspec.json.encode("".join(texts))
             fields = b',"token":%b,"index":%d,"count":%d' % (token, self.index, len(texts))

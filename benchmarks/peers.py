@@ -68,9 +68,10 @@ class Line(msgspec.Struct):
 class PipePeer:
     """A process that speaks the product's wire on its stdin and stdout."""
 
-    def __init__(self, argv: list[str], env: dict[str, str]) -> None:
+    def __init__(self, argv: list[str], env: dict[str, str], provider_id: str) -> None:
         self.argv = argv
         self.env = env
+        self.provider_id = provider_id
         self.ids = itertools.count(1)
         self.decode = msgspec.json.Decoder(Line).decode
 
@@ -88,7 +89,7 @@ class PipePeer:
         inference_id = f"inference-{next(self.ids)}"
         params = {
             "inferenceId": inference_id,
-            "providerId": "openai-compatible",
+            "providerId": self.provider_id,
             "modelId": model,
             "messages": [{"role": "user", "content": "Hello"}],
         }
@@ -127,7 +128,7 @@ class PipePeer:
 
 
 class LoopPeer:
-    """An SDK's streaming loop in a process of its own; see `openai_loop.py`."""
+    """An SDK's streaming loop in a process of its own; see `openai_loop.py` and `anthropic_loop.py`."""
 
     def __init__(self, argv: list[str]) -> None:
         self.argv = argv
@@ -147,21 +148,20 @@ class LoopPeer:
         return msgspec.json.decode(self.ask({"cancel": models}), type=dict[str, dict[str, int]])["cancelled"]
 
 
-def all_peers(port: int, data_dir: str) -> dict[str, Peer]:
-    """Every peer this machine can run, by name; the sidecar first."""
+def all_peers(port: int, data_dir: str, wire_format: str) -> dict[str, Peer]:
+    """Every peer this machine can run for a format (`openai` or `anthropic`), by name; the sidecar first."""
     base_url = f"http://127.0.0.1:{port}/v1"
-    env = {
-        "OPENAI_COMPATIBLE_BASE_URL": base_url,
-        "OPENAI_COMPATIBLE_API_KEY": "benchmark",
-        "LLM_SIDECAR_HOME": data_dir,
-    }
+    provider_id = "anthropic" if wire_format == "anthropic" else "openai-compatible"
+    variable = provider_id.upper().replace("-", "_")
+    env = {f"{variable}_BASE_URL": base_url, f"{variable}_API_KEY": "benchmark", "LLM_SIDECAR_HOME": data_dir}
+    floor = [sys.executable, os.fspath(HERE / "floor.py"), str(port), wire_format]
     peers: dict[str, Peer] = {
-        "sidecar": PipePeer([sys.executable, "-m", "llm_sidecar", "serve"], env),
-        "floor": PipePeer([sys.executable, os.fspath(HERE / "floor.py"), str(port)], {}),
-        "openai": LoopPeer([sys.executable, os.fspath(HERE / "openai_loop.py"), base_url]),
+        "sidecar": PipePeer([sys.executable, "-m", "llm_sidecar", "serve"], env, provider_id),
+        "floor": PipePeer(floor, {}, provider_id),
+        wire_format: LoopPeer([sys.executable, os.fspath(HERE / f"{wire_format}_loop.py"), base_url]),
     }
     node = shutil.which("node")
-    if node and (HERE / "node_modules" / "openai").is_dir():
+    if wire_format == "openai" and node and (HERE / "node_modules" / "openai").is_dir():
         peers["node"] = LoopPeer([node, os.fspath(HERE / "openai_loop.mjs"), base_url])
     return peers
 

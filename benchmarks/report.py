@@ -53,7 +53,13 @@ FIGURES = (
     Figure("cancel_p99_ms", "cancel -> closed p99, ms", (Goal(None, "<=", 10),)),
 )
 SIGNS = {"<=": operator.le, ">=": operator.ge}
-TITLES = {"sidecar": "sidecar", "floor": "floor", "openai": "openai SDK", "node": "Node openai"}
+TITLES = {
+    "sidecar": "sidecar",
+    "floor": "floor",
+    "openai": "openai SDK",
+    "anthropic": "anthropic SDK",
+    "node": "Node openai",
+}
 
 
 def summarise(rounds: Rounds) -> dict[str, Any]:
