@@ -64,6 +64,8 @@ ERROR_KINDS: Final[dict[str, ErrorKind]] = {
     "NO_ACTIVE_PROFILE": ErrorKind(
         "profiles", False, "Neither a profile nor a provider was named, and none is active."
     ),
+    # services
+    "SERVICE_NOT_FOUND": ErrorKind("services", False, "There is no service of this name."),
 }
 """Every code a host can meet, in the order the documentation lists them."""
 

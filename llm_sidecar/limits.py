@@ -58,6 +58,8 @@ class Limits(Struct, frozen=True):
     chunk_timeout_ms: int = 30_000
     connect_timeout_ms: int = 10_000
     """TCP and TLS. A server that does not even accept within this is not there."""
+    list_models_timeout_ms: int = 10_000
+    """What a provider has to list its models. A person waits for a menu to open."""
     retry_base_ms: int = 1_000
     retry_max_ms: int = 30_000
     """Longest wait of our own choosing; a provider's Retry-After may ask for more."""
@@ -132,6 +134,7 @@ BOUNDS: Final[dict[str, tuple[int, int]]] = {
     "journal_total_bytes": (0, 4096 * MIB),
     "journal_finished": (0, 10_000),
     "inference_timeout_ms": (1_000, 600_000),
+    "list_models_timeout_ms": (1, 600_000),
     "shutdown_grace_ms": (0, 600_000),
     "exit_flush_ms": (0, 1_800),
     "retry_base_ms": (0, 60_000),

@@ -6,19 +6,25 @@ handshake has been answered, or on first use: a host should not wait for it.
 
 from __future__ import annotations
 
+import asyncio
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 from llm_sidecar.limits import Limits
-from llm_sidecar.messages import inference
+from llm_sidecar.messages import chat, generation, inference, models
 from llm_sidecar.messages.shape import NoParams
 from llm_sidecar.messages.status import ServiceStatus
 from llm_sidecar.providers.brands import EnvironmentKeys
+from llm_sidecar.providers.prices import PriceList
 from llm_sidecar.providers.registry import ProviderRegistry
 from llm_sidecar.rpc.context import Context, Handler, Late
 from llm_sidecar.rpc.outbox import Outbox
+from llm_sidecar.services.chat_completions import ChatCompletions
+from llm_sidecar.services.generation import TextGeneration
 from llm_sidecar.services.inference import InferenceService
+from llm_sidecar.services.model_lists import ModelLists
+from llm_sidecar.services.provider_list import provider_list
 from llm_sidecar.services.routing import Router
 
 
@@ -39,13 +45,22 @@ class Methods:
         self._started_at = started_at
         self._registry = ProviderRegistry(limits)
         self._router = Router(self._registry, keys)
+        self._keys = keys
+        self._prices = PriceList()
+        self._model_lists = ModelLists(self._router, self._prices, limits)
         self.inferences = InferenceService(self._router, outbox, limits)
+        self._generation = TextGeneration(self._router, self.inferences)
+        self._chat = ChatCompletions(self.inferences, outbox, limits)
         self.handlers: dict[str, Handler] = {
             "llm:inference": self._infer,
             "llm:cancel": self._cancel,
             "llm:inference:attach": self._attach,
+            "llm:generate-text": self._generate_text,
+            "llm:chat:completions": self._complete_chat,
             "llm:get-status": self._status,
             "llm:window:closed": self._window_closed,
+            "llm:providers:list": self._list_providers,
+            "llm:models:list": self._list_models,
         }
 
     async def warm(self, provider_ids: list[str]) -> None:
@@ -71,11 +86,27 @@ class Methods:
     def _attach(self, _context: Context, params: inference.AttachParams) -> Late:
         return Late(self.inferences.attach(params.inference_id, params.from_seq))
 
+    def _generate_text(
+        self, _context: Context, params: generation.GenerateTextParams
+    ) -> asyncio.Future[generation.GeneratedText]:
+        return self._generation.generate(params)
+
+    def _complete_chat(
+        self, context: Context, params: chat.ChatCompletionParams
+    ) -> asyncio.Future[chat.ChatCompletion]:
+        return self._chat.complete(params, context.request_id)
+
     def _window_closed(self, context: Context, params: inference.WindowClosedParams) -> inference.WindowClosedResult:
         announcements = self.inferences.cancel_window(params.window_id)
         for announce in announcements:
             context.after_reply(announce)
         return inference.WindowClosedResult(cancelled=len(announcements), released=0, destroyed=0)
+
+    def _list_providers(self, _context: Context, _params: NoParams) -> models.ProviderList:
+        return provider_list(self._keys)
+
+    def _list_models(self, _context: Context, params: models.ModelListParams) -> Awaitable[models.ModelList]:
+        return self._model_lists.models(params)
 
     def _status(self, _context: Context, _params: NoParams) -> ServiceStatus:
         return ServiceStatus(

@@ -35,7 +35,8 @@ export type ErrorCode =
   | "SHUTTING_DOWN"
   | "CANCELLED"
   | "PROFILE_NOT_FOUND"
-  | "NO_ACTIVE_PROFILE";
+  | "NO_ACTIVE_PROFILE"
+  | "SERVICE_NOT_FOUND";
 
 /** `error` of a response. */
 export interface ErrorObject {
@@ -295,6 +296,354 @@ export interface AttachedEvent {
   params: unknown;
 }
 
+/** A prompt, and who is to answer it. `maxTokens` holds for the model's reasoning, too. */
+export interface GenerateTextParams {
+  /** 1 to 100,000 characters */
+  prompt: string;
+  /** 1 to 100 characters */
+  providerId?: string;
+  /** 1 to 100 characters */
+  profileId?: string;
+  /** 1 to 300 characters */
+  model?: string;
+  /** at most 100,000 characters */
+  systemPrompt?: string;
+  /** 1 to 100,000; default `1000` */
+  maxTokens?: number;
+  /** 0 to 2 */
+  temperature?: number;
+  /** 1,000 to 600,000 */
+  timeoutMs?: number;
+  /** default `false` */
+  cache?: boolean;
+  /** default `false` */
+  queue?: boolean;
+  /** 1 to 100 characters */
+  windowId?: string;
+}
+
+/** The whole text, how it ended, and what it took. */
+export interface GeneratedText {
+  text: string;
+  usage: Usage;
+  finishReason: "content_filter" | "length" | "stop" | "tool_calls";
+  cost: number | null;
+  providerId: string;
+  modelId: string;
+  profileId?: string;
+  /** default `false` */
+  cached?: boolean;
+}
+
+/**
+ * Tokens of one inference. `source`: `reported` by the provider; `estimated` here, where it said nothing; `partial`
+ * where the stream ended before the provider's own figures (what was reported is kept, the rest estimated).
+ *
+ * Estimated is: one token per four bytes of UTF-8, but at least one per delta received; four per message; 1,000 per
+ * image. `promptTokens` includes cached ones, `completionTokens` includes reasoning, whoever the provider is.
+ */
+export interface Usage {
+  promptTokens: number;
+  completionTokens: number;
+  totalTokens: number;
+  cachedPromptTokens?: number;
+  cacheWriteTokens?: number;
+  reasoningTokens?: number;
+  source: "estimated" | "partial" | "reported";
+}
+
+/** A request, and who is to answer it: a profile, else a provider, else a named service, else the active profile. */
+export interface ChatCompletionParams {
+  request: ChatCompletionRequest;
+  /** 1 to 100 characters */
+  service?: string;
+  /** 1 to 100 characters */
+  providerId?: string;
+  /** 1 to 100 characters */
+  profileId?: string;
+  /** 1,000 to 600,000 */
+  timeoutMs?: number;
+  /** default `false` */
+  queue?: boolean;
+  /** 1 to 100 characters */
+  windowId?: string;
+}
+
+/**
+ * OpenAI's request. Without a `model`, it is the provider's default.
+ *
+ * Honoured are `messages` to `reasoning_effort`. The rest is accepted where it makes no difference to the answer, and
+ * otherwise refused by name: one answer, no log probabilities, penalties or audio, no functions but `tools`.
+ */
+export interface ChatCompletionRequest {
+  /** 1 to 100 items */
+  messages: Array<ChatSystemMessage | ChatDeveloperMessage | ChatUserMessage | ChatAssistantMessage | ChatToolMessage>;
+  /** 1 to 300 characters */
+  model?: string;
+  stream?: boolean;
+  stream_options?: ChatStreamOptions;
+  /** 0 to 2 */
+  temperature?: number;
+  /** 0 to 1 */
+  top_p?: number;
+  /** 1 to 100,000 */
+  max_completion_tokens?: number;
+  /** 1 to 100,000 */
+  max_tokens?: number;
+  /** 1 to 500 characters; at most 16 items; each 1 to 500 characters */
+  stop?: string | string[];
+  /** -9,223,372,036,854,775,808 to 9,223,372,036,854,775,807 */
+  seed?: number;
+  /** at most 128 items */
+  tools?: ChatTool[];
+  tool_choice?: "auto" | "none" | "required" | ChatFunctionChoice | ChatAllowedToolsChoice;
+  response_format?: ChatTextFormat | ChatJsonFormat | ChatJsonSchemaFormat;
+  reasoning_effort?: "high" | "low" | "medium";
+  metadata?: Record<string, unknown>;
+  prompt_cache_key?: string;
+  prompt_cache_options?: Record<string, unknown>;
+  prompt_cache_retention?: string;
+  safety_identifier?: string;
+  user?: string;
+  /** 0 to 0 */
+  frequency_penalty?: number;
+  logit_bias?: Record<string, unknown>;
+  logprobs?: boolean;
+  modalities?: "text"[];
+  n?: 1;
+  parallel_tool_calls?: boolean;
+  /** 0 to 0 */
+  presence_penalty?: number;
+  service_tier?: "auto" | "default";
+  store?: boolean;
+  top_logprobs?: 0;
+  verbosity?: "medium";
+  audio?: Record<string, unknown>;
+  function_call?: string | Record<string, unknown>;
+  functions?: unknown[];
+  moderation?: Record<string, unknown>;
+  prediction?: Record<string, unknown>;
+  web_search_options?: Record<string, unknown>;
+}
+
+export interface ChatSystemMessage {
+  role: "system";
+  /** at most 100,000 characters; 1 to 100 items */
+  content: string | ChatTextPart[];
+  name?: string;
+}
+
+/** `{type: "text", text}`, at most 100,000 characters. */
+export interface ChatTextPart {
+  type: "text";
+  /** at most 100,000 characters */
+  text: string;
+  prompt_cache_breakpoint?: Record<string, unknown>;
+}
+
+/** Newer models' name for a system message. */
+export interface ChatDeveloperMessage {
+  role: "developer";
+  /** at most 100,000 characters; 1 to 100 items */
+  content: string | ChatTextPart[];
+  name?: string;
+}
+
+export interface ChatUserMessage {
+  role: "user";
+  /** at most 100,000 characters; 1 to 100 items */
+  content: string | Array<ChatTextPart | ChatImagePart>;
+  name?: string;
+}
+
+/** `{type: "image_url", image_url: {url}}`. */
+export interface ChatImagePart {
+  type: "image_url";
+  image_url: ChatImageUrl;
+  prompt_cache_breakpoint?: Record<string, unknown>;
+}
+
+/** The address of an image, or the image itself: `data:image/png;base64,…`. */
+export interface ChatImageUrl {
+  /** at least 1 characters */
+  url: string;
+  detail?: "auto";
+}
+
+/** An answer. The `message` of a completion can be sent back as it came. */
+export interface ChatAssistantMessage {
+  role: "assistant";
+  /** at most 100,000 characters; at most 100 items */
+  content?: string | Array<ChatTextPart | ChatRefusalPart>;
+  /** at most 100,000 characters */
+  refusal?: string;
+  /** at most 128 items */
+  tool_calls?: ChatToolCall[];
+  reasoning_content?: string;
+  provider_state?: Record<string, unknown>;
+  name?: string;
+  /** at most 0 items */
+  annotations?: unknown[];
+  audio?: Record<string, unknown>;
+  function_call?: Record<string, unknown>;
+}
+
+/** What a model said instead of an answer. */
+export interface ChatRefusalPart {
+  type: "refusal";
+  /** at most 100,000 characters */
+  refusal: string;
+}
+
+/** A call the model made. */
+export interface ChatToolCall {
+  /** at most 200 characters */
+  id: string;
+  type: "function";
+  function: ChatFunctionCall;
+}
+
+/** `arguments` is JSON text, exactly as the model wrote it (it may be invalid JSON). */
+export interface ChatFunctionCall {
+  /** 1 to 200 characters */
+  name: string;
+  arguments: string;
+}
+
+/** What came of a call. (`name` is told by the call.) */
+export interface ChatToolMessage {
+  role: "tool";
+  /** at most 100,000 characters; 1 to 100 items */
+  content: string | ChatTextPart[];
+  /** at most 200 characters */
+  tool_call_id: string;
+  name?: string;
+}
+
+/** `include_usage`: one more chunk, without choices, tells the usage. Nothing is obfuscated on a pipe. */
+export interface ChatStreamOptions {
+  include_usage?: boolean;
+  include_obfuscation?: boolean;
+}
+
+export interface ChatTool {
+  type: "function";
+  function: ChatFunction;
+}
+
+/** A function the model may call; `parameters` is a JSON Schema object. */
+export interface ChatFunction {
+  /** matches `^[A-Za-z0-9_-]{1,64}$` */
+  name: string;
+  /** at most 10,000 characters */
+  description?: string;
+  parameters?: Record<string, unknown>;
+  strict?: boolean;
+}
+
+/** This tool and no other. */
+export interface ChatFunctionChoice {
+  type: "function";
+  function: ChatFunctionName;
+}
+
+export interface ChatFunctionName {
+  /** 1 to 64 characters */
+  name: string;
+}
+
+/** Only these of the request's `tools`. */
+export interface ChatAllowedToolsChoice {
+  type: "allowed_tools";
+  allowed_tools: ChatAllowedTools;
+}
+
+export interface ChatAllowedTools {
+  mode: "auto" | "required";
+  /** 1 to 128 items */
+  tools: ChatToolReference[];
+}
+
+/** One of the request's `tools`. */
+export interface ChatToolReference {
+  type: "function";
+  function: ChatFunctionName;
+}
+
+/** Free text. */
+export interface ChatTextFormat {
+  type: "text";
+}
+
+/** Any JSON object. */
+export interface ChatJsonFormat {
+  type: "json_object";
+}
+
+/** JSON that fits `schema`. */
+export interface ChatJsonSchemaFormat {
+  type: "json_schema";
+  json_schema: ChatJsonSchema;
+}
+
+export interface ChatJsonSchema {
+  /** matches `^[A-Za-z0-9_-]{1,64}$` */
+  name: string;
+  schema: Record<string, unknown>;
+  /** at most 10,000 characters */
+  description?: string;
+  strict?: boolean;
+}
+
+/** A whole answer. `created` is in seconds since 1970. */
+export interface ChatCompletion {
+  id: string;
+  object: "chat.completion";
+  created: number;
+  model: string;
+  choices: ChatChoice[];
+  usage: ChatUsage;
+}
+
+export interface ChatChoice {
+  index: number;
+  message: ChatAnswer;
+  finish_reason: "content_filter" | "length" | "stop" | "tool_calls";
+  logprobs: null;
+}
+
+/** The model's message. `content` is null where there are only tool calls; a refusal is the content. */
+export interface ChatAnswer {
+  role: "assistant";
+  content: string | null;
+  refusal: string | null;
+  tool_calls?: ChatToolCall[];
+  reasoning_content?: string;
+  provider_state?: Record<string, unknown>;
+}
+
+/** Tokens, and two fields of ours: `source` as in `Usage`, and `cost` in US dollars, null where it is not known. */
+export interface ChatUsage {
+  prompt_tokens: number;
+  completion_tokens: number;
+  total_tokens: number;
+  prompt_tokens_details?: ChatPromptTokens;
+  completion_tokens_details?: ChatCompletionTokens;
+  source: "estimated" | "partial" | "reported";
+  cost: number | null;
+}
+
+/** Parts of `prompt_tokens`, where the provider tells them. */
+export interface ChatPromptTokens {
+  cached_tokens?: number;
+  cache_write_tokens?: number;
+}
+
+/** Parts of `completion_tokens`, where the provider tells them. */
+export interface ChatCompletionTokens {
+  reasoning_tokens?: number;
+}
+
 /** Counts since the start unless said otherwise; bytes and milliseconds as named. */
 export interface ServiceStatus {
   totalSessions: number;
@@ -307,8 +656,34 @@ export interface ServiceStatus {
   rssBytes: number;
   outboxBytes: number;
   loopLagMs: number;
-  cache: Record<string, unknown>;
-  providers: Record<string, unknown>;
+  cache: CacheFigures;
+  providers: Record<string, ProviderState>;
+  circuits: CircuitState[];
+}
+
+/** The response cache: what it holds now, and how often it was asked (only with `cache: true`) since the start. */
+export interface CacheFigures {
+  entries: number;
+  bytes: number;
+  hits: number;
+  misses: number;
+}
+
+/** What happened with one provider since the start. */
+export interface ProviderState {
+  requests: number;
+  failures: number;
+  cancelled: number;
+  tokens: number;
+  lastError: string | null;
+}
+
+/** One origin's circuit breaker. `open`: nothing is sent for `retryAfterMs`; `half-open`: one request may try. */
+export interface CircuitState {
+  origin: string;
+  state: "closed" | "half-open" | "open";
+  failures: number;
+  retryAfterMs?: number;
 }
 
 export interface WindowClosedParams {
@@ -323,6 +698,74 @@ export interface WindowClosedResult {
   destroyed: number;
 }
 
+export interface ProviderList {
+  providers: ProviderInfo[];
+}
+
+/**
+ * One provider of the catalogue. `ready`: its `providerId` alone works, since an address and, where it needs one, a
+ * key are there; whether its server is running is not asked.
+ */
+export interface ProviderInfo {
+  id: string;
+  name: string;
+  baseUrl: string | null;
+  defaultModel: string | null;
+  needsKey: boolean;
+  needsConsent: boolean;
+  capabilities: string[];
+  hasKey: boolean;
+  ready: boolean;
+}
+
+/** Whose models: a profile's, else a provider's, else a named service's, else the active profile's. */
+export interface ModelListParams {
+  /** 1 to 100 characters */
+  profileId?: string;
+  /** 1 to 100 characters */
+  providerId?: string;
+  /** 1 to 100 characters */
+  service?: string;
+}
+
+/** The models in the provider's order. `truncated`: it offers more than is told here. */
+export interface ModelList {
+  object: "list";
+  data: ModelInfo[];
+  /** default `false` */
+  truncated?: boolean;
+}
+
+/** A model. Limits are in tokens; what is not known is left out, prices included. */
+export interface ModelInfo {
+  id: string;
+  object: "model";
+  providerId: string;
+  name?: string;
+  contextWindow?: number;
+  maxOutputTokens?: number;
+  prices?: ModelPrices;
+}
+
+/** List prices now, without discounts, taxes and fees for tools. */
+export interface ModelPrices {
+  inputPerMillion: number;
+  outputPerMillion?: number;
+  cachedInputPerMillion?: number;
+  cacheWritePerMillion?: number;
+  currency: "USD";
+  tiers?: PriceTier[];
+}
+
+/** The rates of every token of a request whose prompt is longer than `abovePromptTokens`. */
+export interface PriceTier {
+  inputPerMillion: number;
+  outputPerMillion?: number;
+  cachedInputPerMillion?: number;
+  cacheWritePerMillion?: number;
+  abovePromptTokens: number;
+}
+
 /** `llm:thinking`: a change of state, or with `status: "reasoning"` a piece of the model's reasoning in `text`. */
 export interface ThinkingEvent {
   inferenceId: string;
@@ -335,6 +778,7 @@ export interface ThinkingEvent {
   attempt?: number;
   retryAfterMs?: number;
   code?: ErrorCode;
+  providerId?: string;
 }
 
 /** `llm:token`: text. `index` counts the provider's deltas; this event holds `count` of them from `index` on. */
@@ -396,19 +840,6 @@ export interface DoneEvent {
   timings: Timings;
 }
 
-/**
- * Tokens of one inference. `source`: `reported` by the provider; `estimated` here, where it said nothing; `partial`
- * where the stream ended before the provider's own figures (what was reported is kept, the rest estimated).
- */
-export interface Usage {
-  promptTokens: number;
-  completionTokens: number;
-  totalTokens: number;
-  cachedPromptTokens?: number;
-  reasoningTokens?: number;
-  source: "estimated" | "partial" | "reported";
-}
-
 /** Milliseconds: waiting for a slot; from admission to the first content (null: none came); admission to the end. */
 export interface Timings {
   queuedMs: number;
@@ -435,6 +866,50 @@ export interface ErrorEvent {
   timings: Timings;
 }
 
+/** `llm:chat:chunk`: a piece of the answer to the request `requestId`, before its response. */
+export interface ChatChunkEvent {
+  requestId: string | number | null;
+  chunk: ChatCompletionChunk;
+}
+
+/** A piece of an answer; it may join several of the provider's. */
+export interface ChatCompletionChunk {
+  id: string;
+  object: "chat.completion.chunk";
+  created: number;
+  model: string;
+  choices: ChatChunkChoice[];
+  usage?: ChatUsage;
+}
+
+export interface ChatChunkChoice {
+  index: number;
+  delta: ChatDelta;
+  finish_reason: "content_filter" | "length" | "stop" | "tool_calls" | null;
+  logprobs: null;
+}
+
+/** What is new; `role` comes with the first. */
+export interface ChatDelta {
+  role?: "assistant";
+  content?: string;
+  reasoning_content?: string;
+  tool_calls?: ChatToolCallDelta[];
+}
+
+/** A piece of the call at `index`; `id`, `type` and the function's name come with its first piece. */
+export interface ChatToolCallDelta {
+  index: number;
+  id?: string;
+  type?: "function";
+  function: ChatFunctionDelta;
+}
+
+export interface ChatFunctionDelta {
+  name?: string;
+  arguments: string;
+}
+
 /** The requests a host can make. */
 export interface SidecarMethods {
   /** The handshake: versions, limits, the host's process id. Optional, once, first. */
@@ -451,10 +926,18 @@ export interface SidecarMethods {
   "llm:cancel": { params: CancelParams; result: Success };
   /** Replay the events of an inference from `fromSeq` on; live ones follow the response. */
   "llm:inference:attach": { params: AttachParams; result: AttachResult };
+  /** One prompt, one text, in the response. `$/cancelRequest` cancels it. */
+  "llm:generate-text": { params: GenerateTextParams; result: GeneratedText };
+  /** A chat completion in OpenAI's format. With `request.stream` each `llm:chat:chunk` comes before the response, which is the whole completion. `$/cancelRequest` cancels it. */
+  "llm:chat:completions": { params: ChatCompletionParams; result: ChatCompletion };
   /** What the sidecar is doing now. */
   "llm:get-status": { params: NoParams; result: ServiceStatus };
   /** A window of the host is gone: cancel its inferences, release its sessions. */
   "llm:window:closed": { params: WindowClosedParams; result: WindowClosedResult };
+  /** The catalogue of providers: where each is, what it needs and can do, and whether it can be used now. */
+  "llm:providers:list": { params: NoParams; result: ProviderList };
+  /** The models of a profile, a provider or a service, asked for now, with their prices where known. */
+  "llm:models:list": { params: ModelListParams; result: ModelList };
 }
 
 /** The notifications a host can send: their params. */
@@ -479,4 +962,6 @@ export interface SidecarNotifications {
   "llm:done": DoneEvent;
   /** The end of an answer that failed. */
   "llm:error": ErrorEvent;
+  /** A piece of a chat completion. */
+  "llm:chat:chunk": ChatChunkEvent;
 }

@@ -68,5 +68,33 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
     for report in terminalreporter.stats.get("skipped", []):
         reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
         reasons[reason] = reasons.get(reason, 0) + 1
+    _write_corpus(terminalreporter)
     for reason, count in reasons.items():
         terminalreporter.write_line(f"not run ({count}): {reason}")
+
+
+_CORPUS_HEAD = (
+    "vendor",
+    "stream",
+    "deltas",
+    "reasoning",
+    "tool calls",
+    "in/out",
+    "cached/written/thought",
+    "state",
+    "end",
+)
+
+
+def _write_corpus(terminalreporter: Any) -> None:
+    """The recorded streams that were run, by vendor, and what each came to."""
+    reports = terminalreporter.stats.get("passed", [])
+    rows = [tuple(value) for report in reports for name, value in report.user_properties if name == "corpus"]
+    if not rows:
+        return
+    terminalreporter.write_sep("-", f"{len(rows)} recorded streams")
+    table = [_CORPUS_HEAD, *sorted(rows)]
+    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+    for row in table:
+        cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+        terminalreporter.write_line("  ".join(cells).rstrip())

@@ -24,7 +24,7 @@ from llm_sidecar.limits import Limits, limits_from_environment
 from llm_sidecar.providers.brands import BRANDS, Brand
 from llm_sidecar.settings import data_dir, load_limits
 
-_REQUIRED: Final = ("msgspec", "aiohttp", "rich")
+_REQUIRED: Final = ("msgspec", "aiohttp", "genai-prices", "rich")
 _OPTIONAL: Final = {"xllamacpp": "local", "keyring": "keyring"}
 """Package → the extra that brings it."""
 

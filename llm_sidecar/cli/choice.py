@@ -35,8 +35,8 @@ def choose(servers: Sequence[LocalServer], environment: Mapping[str, str], model
     if usable:
         return _local(usable[0], environment, model_id)
     for brand in BRANDS.values():
-        variable = f"{brand.variable_prefix}_{'API_KEY' if brand.needs_key else 'BASE_URL'}"
-        if environment.get(variable, "").strip():
+        variable = brand.variable_in(environment, "API_KEY" if brand.needs_key else "BASE_URL")
+        if variable is not None and (brand.base_url or brand.base_url_in(environment)):
             return Choice(brand.id, model_id, f"{variable} is set", environment)
     because = "no local server answers, and no key is in the environment"
     return Choice("demo", model_id, because, environment)
@@ -61,7 +61,7 @@ def _environment_for(server: LocalServer, environment: Mapping[str, str]) -> Map
 
 def _address(brand: Brand, environment: Mapping[str, str]) -> str | None:
     """Where the sidecar would look for the provider by itself; None where that is nowhere."""
-    address = environment.get(f"{brand.variable_prefix}_BASE_URL", "").strip() or brand.base_url
+    address = brand.base_url_in(environment) or brand.base_url
     try:
         return normalise_base_url(address) if address else None
     except InvalidParams:

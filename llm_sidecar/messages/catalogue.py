@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from msgspec import Struct
 
-from llm_sidecar.messages import events, handshake, inference, shape, status
+from llm_sidecar.messages import chat, events, generation, handshake, inference, models, shape, status
 
 
 class Method(Struct, frozen=True):
@@ -46,6 +46,28 @@ COMMON_ERRORS: Final = (
     "SHUTTING_DOWN",
 )
 """What any request can be answered with."""
+
+_INFERENCE_ERRORS: Final = (
+    "RATE_LIMIT",
+    "INVALID_PROVIDER",
+    "API_KEY_MISSING",
+    "PROFILE_NOT_FOUND",
+    "NO_ACTIVE_PROFILE",
+    "INVALID_MODEL",
+    "NETWORK_ERROR",
+    "AUTH_ERROR",
+    "INSUFFICIENT_QUOTA",
+    "INVALID_REQUEST",
+    "CONTEXT_LENGTH_EXCEEDED",
+    "SERVER_ERROR",
+    "PROVIDER_OVERLOADED",
+    "STREAM_TRUNCATED",
+    "PROVIDER_PROTOCOL_ERROR",
+    "TIMEOUT",
+    "FIRST_TOKEN_TIMEOUT",
+    "STREAM_TIMEOUT",
+)
+"""What a request can be answered with whose result is the whole answer of an inference."""
 
 _METHODS: Final = (
     Method(
@@ -98,12 +120,57 @@ _METHODS: Final = (
         "Replay the events of an inference from `fromSeq` on; live ones follow the response.",
         ("INFERENCE_NOT_FOUND", "REPLAY_GAP"),
     ),
+    Method(
+        "llm:generate-text",
+        generation.GenerateTextParams,
+        generation.GeneratedText,
+        "One prompt, one text, in the response. `$/cancelRequest` cancels it.",
+        _INFERENCE_ERRORS,
+    ),
+    Method(
+        "llm:chat:completions",
+        chat.ChatCompletionParams,
+        chat.ChatCompletion,
+        "A chat completion in OpenAI's format. With `request.stream` each `llm:chat:chunk` comes before the response, "
+        "which is the whole completion. `$/cancelRequest` cancels it.",
+        ("SERVICE_NOT_FOUND", *_INFERENCE_ERRORS),
+    ),
     Method("llm:get-status", shape.NoParams, status.ServiceStatus, "What the sidecar is doing now."),
     Method(
         "llm:window:closed",
         inference.WindowClosedParams,
         inference.WindowClosedResult,
         "A window of the host is gone: cancel its inferences, release its sessions.",
+    ),
+    Method(
+        "llm:providers:list",
+        shape.NoParams,
+        models.ProviderList,
+        "The catalogue of providers: where each is, what it needs and can do, and whether it can be used now.",
+    ),
+    Method(
+        "llm:models:list",
+        models.ModelListParams,
+        models.ModelList,
+        "The models of a profile, a provider or a service, asked for now, with their prices where known.",
+        (
+            "PROFILE_NOT_FOUND",
+            "NO_ACTIVE_PROFILE",
+            "SERVICE_NOT_FOUND",
+            "INVALID_PROVIDER",
+            "API_KEY_MISSING",
+            "NETWORK_ERROR",
+            "AUTH_ERROR",
+            "RATE_LIMIT",
+            "INSUFFICIENT_QUOTA",
+            "INVALID_REQUEST",
+            "INVALID_MODEL",
+            "SERVER_ERROR",
+            "PROVIDER_OVERLOADED",
+            "STREAM_TRUNCATED",
+            "PROVIDER_PROTOCOL_ERROR",
+            "TIMEOUT",
+        ),
     ),
 )
 
@@ -114,6 +181,7 @@ _NOTIFICATIONS: Final = (
     Notification("llm:progress", events.ProgressEvent, "How far a long operation has come."),
     Notification("llm:done", events.DoneEvent, "The end of an answer."),
     Notification("llm:error", events.ErrorEvent, "The end of an answer that failed."),
+    Notification("llm:chat:chunk", chat.ChatChunkEvent, "A piece of a chat completion."),
 )
 
 METHODS: Final[dict[str, Method]] = {method.name: method for method in _METHODS}

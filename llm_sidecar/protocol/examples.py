@@ -71,6 +71,53 @@ HOST: Final[dict[str, Exchange]] = {
             "nextSeq": 2,
         },
     ),
+    "llm:generate-text": Exchange(
+        {"prompt": "Say hello.", "providerId": "demo", "maxTokens": 200},
+        {
+            "text": "Hello!",
+            "usage": _USAGE,
+            "finishReason": "stop",
+            "cost": None,
+            "providerId": "demo",
+            "modelId": "demo-1",
+        },
+    ),
+    "llm:chat:completions": Exchange(
+        {
+            "request": {
+                "messages": [
+                    {"role": "system", "content": "You are terse."},
+                    {"role": "user", "content": "Say hello."},
+                ],
+                "model": "demo-1",
+                "stream": True,
+                "max_completion_tokens": 200,
+            },
+            "providerId": "demo",
+        },
+        {
+            "id": "chatcmpl-1",
+            "object": "chat.completion",
+            "created": 1790000000,
+            "model": "demo-1",
+            "choices": [
+                {
+                    "index": 0,
+                    "message": {"role": "assistant", "content": "Hello!", "refusal": None},
+                    "finish_reason": "stop",
+                    "logprobs": None,
+                }
+            ],
+            "usage": {
+                "prompt_tokens": 12,
+                "completion_tokens": 3,
+                "total_tokens": 15,
+                "prompt_tokens_details": {"cached_tokens": 8},
+                "source": "reported",
+                "cost": None,
+            },
+        },
+    ),
     "llm:get-status": Exchange(
         {},
         {
@@ -84,11 +131,65 @@ HOST: Final[dict[str, Exchange]] = {
             "rssBytes": 31457280,
             "outboxBytes": 0,
             "loopLagMs": 0.2,
-            "cache": {"entries": 0, "hits": 0, "misses": 0},
-            "providers": {"demo": {"requests": 17, "failures": 0, "cancelled": 1, "tokens": 20480, "lastError": None}},
+            "cache": {"entries": 2, "bytes": 5120, "hits": 3, "misses": 2},
+            "providers": {
+                "demo": {"requests": 12, "failures": 0, "cancelled": 1, "tokens": 20480, "lastError": None},
+                "ollama": {"requests": 5, "failures": 5, "cancelled": 0, "tokens": 0, "lastError": "NETWORK_ERROR"},
+            },
+            "circuits": [
+                {"origin": "http://127.0.0.1:11434", "state": "open", "failures": 5, "retryAfterMs": 7500},
+            ],
         },
     ),
     "llm:window:closed": Exchange({"windowId": "main"}, {"cancelled": 1, "released": 0, "destroyed": 0}),
+    "llm:providers:list": Exchange(
+        {},
+        {
+            "providers": [
+                {
+                    "id": "openai",
+                    "name": "OpenAI",
+                    "baseUrl": "https://api.openai.com/v1",
+                    "defaultModel": "gpt-4o-mini",
+                    "needsKey": True,
+                    "needsConsent": False,
+                    "capabilities": ["streaming", "tools", "images", "jsonSchema", "reasoning"],
+                    "hasKey": False,
+                    "ready": False,
+                },
+            ]
+        },
+    ),
+    "llm:models:list": Exchange(
+        {"providerId": "google"},
+        {
+            "object": "list",
+            "data": [
+                {
+                    "id": "gemini-2.5-pro",
+                    "object": "model",
+                    "providerId": "google",
+                    "name": "Gemini 2.5 Pro",
+                    "contextWindow": 1048576,
+                    "maxOutputTokens": 65536,
+                    "prices": {
+                        "inputPerMillion": 1.25,
+                        "outputPerMillion": 10.0,
+                        "cachedInputPerMillion": 0.125,
+                        "currency": "USD",
+                        "tiers": [
+                            {
+                                "inputPerMillion": 2.5,
+                                "outputPerMillion": 15.0,
+                                "cachedInputPerMillion": 0.25,
+                                "abovePromptTokens": 200000,
+                            }
+                        ],
+                    },
+                },
+            ],
+        },
+    ),
 }
 """What a host sends, by method, and what it may get."""
 
@@ -129,6 +230,23 @@ SIDECAR: Final[dict[str, Json]] = {
         "modelId": "demo-1",
         "attempts": 1,
         "timings": _TIMINGS,
+    },
+    "llm:chat:chunk": {
+        "requestId": 7,
+        "chunk": {
+            "id": "chatcmpl-1",
+            "object": "chat.completion.chunk",
+            "created": 1790000000,
+            "model": "demo-1",
+            "choices": [
+                {
+                    "index": 0,
+                    "delta": {"role": "assistant", "content": "Hello"},
+                    "finish_reason": None,
+                    "logprobs": None,
+                }
+            ],
+        },
     },
 }
 """What the sidecar sends by itself, by notification: its params."""

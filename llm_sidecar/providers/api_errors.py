@@ -1,8 +1,11 @@
-"""Errors as OpenAI-compatible servers report them → `ProviderError`. Pure: no I/O, no clock unless the answer has none.
+"""Errors as vendors report them → `ProviderError`. Pure: no I/O, no clock unless the answer has none.
 
-Law: the message is a sentence of ours. Of what the provider wrote, only an error code or type of a harmless shape is
-passed on; its free text is looked at to classify the error and never forwarded, since servers echo keys and prompts.
-The first rule of `_classify` that fits decides.
+Law: the message is a sentence of ours. Of what the vendor wrote, only the HTTP status and one name (`providerCode`) are
+passed on, the name only if `_may_be_shown`; its free text helps to classify the error and is never forwarded, since
+servers echo keys and prompts. `error_reports` reads the body, `error_table` decides.
+
+What is retried is what the official SDKs retry (408, 409, 429, 5xx), except where another attempt cannot help: a
+used-up quota, a request that is too long, 501, and whatever came with `x-should-retry: false` (the SDKs obey it too).
 """
 
 from __future__ import annotations
@@ -10,52 +13,30 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Mapping
-from email.utils import parsedate_to_datetime
-from typing import Any, Final
+from typing import Final
 
-import msgspec
-
-from llm_sidecar.errors import ProviderError
-
-_QUOTA: Final = frozenset(
-    {
-        "insufficient_quota",
-        "credit_balance_exhausted",
-        "organization_spend_limit_exceeded",
-        "project_spend_limit_exceeded",
-        "organization_usage_limit_exceeded",
-        "billing_error",
-    }
-)
-_CONTEXT: Final = frozenset({"context_length_exceeded", "exceed_context_size_error"})
-_CONTEXT_TEXTS: Final = (
-    "maximum context length",  # vLLM, DeepSeek
-    "maximum model length",  # vLLM
-    "available context size",  # llama.cpp
-    "context length exceeded",
-    "maximum prompt length",
-)
-_MODEL: Final = frozenset({"model_not_found", "invalid_model", "deploymentnotfound"})
-_MODEL_TEXTS: Final = ("model not exist", "model not found", "model does not exist")
-_RATE: Final = frozenset({"rate_limit_exceeded", "slow_down", "rate_limit_error", "too_many_requests"})
-_OVERLOADED: Final = frozenset(
-    {"overloaded_error", "unavailable_error", "service_unavailable", "insufficient_system_resource"}
-)
-_AUTH: Final = frozenset({"invalid_api_key", "authentication_error", "permission_error"})
-_REQUEST: Final = frozenset({"invalid_request_error", "badrequesterror", "not_supported_error"})
+from llm_sidecar.errors import ERROR_KINDS, ProviderError
+from llm_sidecar.providers.error_reports import ErrorReport, read_error
+from llm_sidecar.providers.error_table import KNOWN_NAMES, code_for
+from llm_sidecar.providers.retry_after import retry_after_ms
 
 _SENTENCES: Final = {
-    "INSUFFICIENT_QUOTA": "The account has no credit left or reached its spending limit",
-    "CONTEXT_LENGTH_EXCEEDED": "The prompt and the answer asked for do not fit the model's context",
-    "INVALID_MODEL": "The provider does not know this model",
+    "INSUFFICIENT_QUOTA": "The account's credit or quota is used up",
+    "CONTEXT_LENGTH_EXCEEDED": "The request is longer than the model's context, or than the provider takes",
+    "INVALID_MODEL": "The provider does not know this model, or does not let this key use it",
     "AUTH_ERROR": "The provider refused the key",
     "RATE_LIMIT": "The provider limits the rate of requests",
     "PROVIDER_OVERLOADED": "The provider is overloaded or still loading the model",
     "SERVER_ERROR": "The provider failed",
     "INVALID_REQUEST": "The provider refused the request",
 }
-_HARMLESS: Final = re.compile(r"[a-z0-9_.-]{1,64}")
-_LONGEST_WAIT_MS: Final = 24 * 3_600_000
+
+_WORDS: Final = re.compile(
+    r"(?=.{3,64}\Z)(?:[a-z]+\d{0,2}(?:[_.-][a-z]+\d{0,2})*|[A-Z]+(?:_[A-Z]+)*|(?:[A-Z]+[a-z]{2,})+)"
+)
+"""`snake_case` with a small number here or there (`invalid_base64_image`), `UPPER_CASE`, `CamelCase`; no key."""
+_TELLING_RUN: Final = 4
+"""Characters in a row shared with the key: the end that vendors show of a masked one is at least this long."""
 
 
 def error_from_response(
@@ -65,88 +46,42 @@ def error_from_response(
 
     `headers` are looked up in lower case. `secret` is what must not appear in the error (the key that was sent).
     """
-    return _error(status, _fields(body), _retry_after_ms(headers), secret)
+    report = read_error(body)
+    wait = retry_after_ms(headers, now=time.time())
+    refuses_retry = headers.get("x-should-retry", "").strip().lower() == "false"
+    return _error(status, report, report.retry_after_ms if wait is None else wait, refuses_retry, secret)
 
 
 def error_from_event(body: bytes, *, secret: str | None = None) -> ProviderError:
-    """The error that an event in a stream (or a whole answer with HTTP 200) reports; its `code` may be a status."""
-    fields = _fields(body)
-    code = fields.get("code")
-    status = code if isinstance(code, int) and 400 <= code < 600 else None
-    return _error(status, fields, None, secret)
+    """The error that an event in a stream (or a whole answer with HTTP 200) reports, which may name a status."""
+    report = read_error(body)
+    return _error(report.status, report, report.retry_after_ms, False, secret)
 
 
-def _error(status: int | None, fields: dict[str, Any], retry_after_ms: int | None, secret: str | None) -> ProviderError:
-    names = [name for name in (fields.get("code"), fields.get("type")) if isinstance(name, str)]
-    text = fields.get("message")
-    kind = _classify(status, {name.lower() for name in names}, text.lower() if isinstance(text, str) else "")
-    shown = next((name for name in names if _is_harmless(name, secret)), None)
+def _error(
+    status: int | None, report: ErrorReport, wait_ms: int | None, refuses_retry: bool, secret: str | None
+) -> ProviderError:
+    code = code_for(status, report)
+    shown = next((name for name in report.names if _may_be_shown(name, secret)), None)
     facts = ", ".join(fact for fact in (f"HTTP {status}" if status else None, shown) if fact)
+    retryable = ERROR_KINDS[code].retryable and not refuses_retry
     return ProviderError(
-        kind,
-        f"{_SENTENCES[kind]} ({facts})." if facts else f"{_SENTENCES[kind]}.",
+        code,
+        f"{_SENTENCES[code]} ({facts})." if facts else f"{_SENTENCES[code]}.",
         status=status,
         provider_code=shown,
-        retry_after_ms=retry_after_ms,
+        retryable=retryable,
+        retry_after_ms=wait_ms if retryable else None,
     )
 
 
-def _classify(status: int | None, names: set[str], text: str) -> str:
-    said_in_stream = status is None
-    may_be_context = status in (None, 400, 413, 422)
-    rules: tuple[tuple[str, object], ...] = (
-        ("INSUFFICIENT_QUOTA", names & _QUOTA or status == 402),
-        ("CONTEXT_LENGTH_EXCEEDED", names & _CONTEXT or (may_be_context and any(t in text for t in _CONTEXT_TEXTS))),
-        ("INVALID_MODEL", names & _MODEL or any(t in text for t in _MODEL_TEXTS)),
-        ("INVALID_MODEL", status == 404 and "model" in text),
-        ("AUTH_ERROR", status in (401, 403) or (said_in_stream and names & _AUTH)),
-        ("RATE_LIMIT", status == 429 or (said_in_stream and names & _RATE)),
-        ("PROVIDER_OVERLOADED", status in (503, 529) or (said_in_stream and names & _OVERLOADED)),
-        ("INVALID_REQUEST", said_in_stream and names & _REQUEST),
-        ("INVALID_REQUEST", status is not None and status < 500 and status != 408),
-        ("SERVER_ERROR", True),
-    )
-    return next(kind for kind, fits in rules if fits)
+def _may_be_shown(name: str, secret: str | None) -> bool:
+    """A name of the tables above says nothing but itself; another one must be words, and no piece of the key."""
+    if name.lower() in KNOWN_NAMES:
+        return True
+    return _WORDS.fullmatch(name) is not None and not _shares_a_run(name.lower(), (secret or "").lower())
 
 
-def _fields(body: bytes) -> dict[str, Any]:
-    """`code`, `type` and `message`, wherever the server puts them: below `error`, at the top, or in a list of one."""
-    try:
-        value = msgspec.json.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return {}
-    if isinstance(value, list) and value:
-        value = value[0]
-    if isinstance(value, dict) and "error" in value:
-        value = value["error"]
-    if isinstance(value, str):
-        return {"message": value}
-    return value if isinstance(value, dict) else {}
-
-
-def _is_harmless(name: str, secret: str | None) -> bool:
-    return _HARMLESS.fullmatch(name) is not None and not (secret and (name in secret or secret in name))
-
-
-def _retry_after_ms(headers: Mapping[str, str]) -> int | None:
-    """`retry-after-ms`, else `retry-after` in seconds or as an HTTP date (measured from the answer's own `date`)."""
-    wait = _number(headers.get("retry-after-ms"))
-    if wait is None:
-        text = headers.get("retry-after")
-        seconds = _number(text)
-        if seconds is None:
-            until, now = _epoch_seconds(text), _epoch_seconds(headers.get("date"))
-            seconds = None if until is None else until - (time.time() if now is None else now)
-        wait = None if seconds is None else seconds * 1000
-    return None if wait is None else int(min(max(wait, 0), _LONGEST_WAIT_MS))
-
-
-def _number(text: str | None) -> float | None:
-    return float(text) if text is not None and re.fullmatch(r"[0-9]{1,12}(\.[0-9]{1,9})?", text.strip()) else None
-
-
-def _epoch_seconds(text: str | None) -> float | None:
-    try:
-        return parsedate_to_datetime(text).timestamp() if text else None
-    except (ValueError, TypeError, OverflowError):
-        return None
+def _shares_a_run(name: str, secret: str) -> bool:
+    length = min(_TELLING_RUN, len(secret))
+    return length > 0 and any(secret[at : at + length] in name for at in range(len(secret) - length + 1))

@@ -82,8 +82,8 @@ class Provider(Protocol):
         ...
 
     async def list_models(self, endpoint: Endpoint) -> list[ModelDescription]:
-        """The models that can answer at `endpoint`, in the provider's order. Raises `ProviderError`. How long that may
-        take is the caller's business."""
+        """The models that can answer at `endpoint`: loaded ones first, else in the provider's order. Raises
+        `ProviderError`. How long that may take is the caller's business."""
         ...
 
     async def warm(self) -> None:

@@ -6,7 +6,7 @@ Law: adding a brand that speaks a known format adds one row here and nothing els
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Final
+from typing import Final, Literal
 
 from msgspec import Struct
 
@@ -37,20 +37,21 @@ class Brand(Struct, frozen=True):
 
     def base_url_in(self, environment: Mapping[str, str]) -> str | None:
         """The address the user gave: `<PROVIDER>_BASE_URL`."""
-        return self._value(environment, "BASE_URL")
+        return environment.get(self.variable_in(environment, "BASE_URL") or "", "").strip() or None
 
     def key_in(self, environment: Mapping[str, str]) -> str | None:
         """The key the user gave: `<PROVIDER>_API_KEY`."""
-        return self._value(environment, "API_KEY")
+        return environment.get(self.variable_in(environment, "API_KEY") or "", "").strip() or None
+
+    def variable_in(self, environment: Mapping[str, str], kind: Literal["API_KEY", "BASE_URL"]) -> str | None:
+        """The variable that says it."""
+        names = (f"{prefix}_{kind}" for prefix in self.prefixes)
+        return next((name for name in names if environment.get(name, "").strip()), None)
 
     @property
     def prefixes(self) -> tuple[str, ...]:
         """What its environment variables may begin with."""
         return self.variables or (self.id.upper().replace(".", "_").replace("-", "_"),)
-
-    def _value(self, environment: Mapping[str, str], kind: str) -> str | None:
-        values = (environment.get(f"{prefix}_{kind}", "").strip() for prefix in self.prefixes)
-        return next((value for value in values if value), None)
 
 
 BRANDS: Final[dict[str, Brand]] = {
@@ -89,7 +90,7 @@ BRANDS: Final[dict[str, Brand]] = {
             "DeepSeek",
             "openai-chat",
             "https://api.deepseek.com",
-            "deepseek-chat",
+            "deepseek-flash",
             needs_key=True,
             capabilities=("streaming", "tools", "json", "reasoning"),
             price_list="deepseek",

@@ -18,6 +18,7 @@ _REASONS: Final[dict[str, Reason]] = {
     "max_tokens": "length",
     "max_output_tokens": "length",
     "model_context_window_exceeded": "length",
+    "continuation": "length",
     "content_filter": "content_filter",
     "refusal": "content_filter",
     "safety": "content_filter",
@@ -29,6 +30,9 @@ _REASONS: Final[dict[str, Reason]] = {
     "image_prohibited_content": "content_filter",
     "image_recitation": "content_filter",
     "image_other": "content_filter",
+    "language": "content_filter",
+    "escalation": "content_filter",
+    "model_armor": "content_filter",
     "tool_calls": "tool_calls",
     "function_call": "tool_calls",
     "tool_use": "tool_calls",
@@ -42,8 +46,13 @@ _FAILURES: Final = {
     "malformed_function_call": "SERVER_ERROR",
     "unexpected_tool_call": "SERVER_ERROR",
     "other": "SERVER_ERROR",
+    "malformed_response": "SERVER_ERROR",
+    "no_image": "SERVER_ERROR",
+    "too_many_tool_calls": "SERVER_ERROR",
+    "missing_thought_signature": "INVALID_REQUEST",
+    "pup_limited_disabled": "AUTH_ERROR",
 }
-"""Words that mean the answer is not what was asked for, and asking again may help."""
+"""Words that mean the answer is not what was asked for. Where asking again can help is in the table of errors."""
 
 _SAY_STOP_BESIDE_TOOL_CALLS: Final = frozenset({"google", "ollama"})
 

@@ -17,11 +17,11 @@ from llm_sidecar.providers.surrogates import mended
 
 
 class FunctionCall(Struct, gc=False):
-    """A whole call. `args` is a JSON object, kept as the text it came as."""
+    """A whole call. `args` is a JSON object, kept as the bytes it came as (not yet known to be UTF-8)."""
 
     name: str | None = None
     id: str | None = None
-    args: Raw | None = None
+    args: Raw = Raw(b"{}")
 
 
 class Part(Struct, gc=False, rename="camel"):
@@ -87,14 +87,18 @@ _MAX_COUNT: Final = 2**53
 """What a host's JSON parser can hold."""
 
 decode_chunk = msgspec.json.Decoder(Chunk).decode
-decode_chunks = msgspec.json.Decoder(list[Raw]).decode
 decode_models = msgspec.json.Decoder(ModelPage).decode
+split_array = msgspec.json.Decoder(list[Raw]).decode
+"""The elements of a JSON array, each still JSON."""
 
 
 def decode_odd_chunk(data: bytes) -> Chunk:
     r"""As `decode_chunk`, but slower and lenient: `NaN` passes (a log probability), half a surrogate is replaced."""
-    value = json.loads(data.decode("utf-8"), parse_constant=lambda _: None)
-    return decode_chunk(mended(json.dumps(value, ensure_ascii=False)))
+    try:
+        return decode_chunk(data)
+    except msgspec.DecodeError:
+        value = json.loads(data.decode("utf-8"), parse_constant=lambda _: None)
+        return decode_chunk(mended(json.dumps(value, ensure_ascii=False)))
 
 
 def count(number: Number) -> int | None:

@@ -11,11 +11,11 @@ from contextlib import asynccontextmanager
 
 from llm_sidecar.providers.base import Endpoint, ModelDescription, ProviderRequest
 from llm_sidecar.providers.events import ProviderEvent
-from llm_sidecar.providers.exchange import DecodedBody, exchange, fetch
+from llm_sidecar.providers.exchange import DecodedBody, exchange
 from llm_sidecar.providers.first_model import FirstModels
 from llm_sidecar.providers.http import HttpClient
-from llm_sidecar.providers.openai_chunks import ModelEntry, count, decode_models
 from llm_sidecar.providers.openai_endpoint import openai_headers, openai_url
+from llm_sidecar.providers.openai_models import list_openai_models
 from llm_sidecar.providers.openai_request import chat_body
 from llm_sidecar.providers.openai_stream import ChatDecoder
 
@@ -37,26 +37,18 @@ class OpenAIChatProvider:
             headers = openai_headers(endpoint)
             async with exchange(self._http, url, headers, body, secret=endpoint.api_key) as response:
                 max_event_bytes = self._http.limits.max_provider_event_bytes
-                decoder = ChatDecoder(endpoint.provider_id, max_event_bytes, endpoint.api_key)
+                answers_tools = any(message.role == "tool" for message in request.messages[-1:])
+                decoder = ChatDecoder(
+                    endpoint.provider_id, max_event_bytes, endpoint.api_key, answers_tools=answers_tools
+                )
                 yield DecodedBody(response, decoder, max_event_bytes)
 
     async def list_models(self, endpoint: Endpoint) -> list[ModelDescription]:
-        """The models offered at `endpoint`, in the server's order; how long that may take is the caller's business.
-
-        Raises `ProviderError`.
-        """
-        url, headers = openai_url(endpoint, "/models"), openai_headers(endpoint)
-        models = await fetch(self._http, url, headers, decode_models, secret=endpoint.api_key)
-        return [_describe(model) for model in models.data or () if model.id]
+        """The models offered at `endpoint`; how long that may take is the caller's business. Raises `ProviderError`."""
+        return await list_openai_models(self._http, endpoint)
 
     async def warm(self) -> None:
         await self._http.warm()
 
     async def aclose(self) -> None:
         await self._http.aclose()
-
-
-def _describe(model: ModelEntry) -> ModelDescription:
-    context = model.max_model_len or model.context_length or model.context_window
-    context = context or (model.meta.n_ctx if model.meta is not None else None)
-    return ModelDescription(model.id, context_window=count(context))

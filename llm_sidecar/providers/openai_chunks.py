@@ -1,7 +1,7 @@
-"""What OpenAI-compatible servers send: the chat completion (whole, or a chunk of it) and the list of models.
+"""What OpenAI-compatible servers send: the chat completion, whole, or a chunk of it.
 
 Law: typed and tolerant. Only the fields that are used; every one of them may be missing or null; unknown ones are
-skipped unread. Values only: what they mean is `openai_stream`'s and `openai_chat`'s business.
+skipped unread. Values only: what they mean is `openai_stream`'s business.
 """
 
 from __future__ import annotations
@@ -51,12 +51,14 @@ Number = int | float | None
 
 class TokenDetails(Struct, gc=False):
     cached_tokens: Number = None
+    cache_write_tokens: Number = None
     reasoning_tokens: Number = None
 
 
 class TokenUsage(Struct, gc=False):
     prompt_tokens: Number = None
     completion_tokens: Number = None
+    total_tokens: Number = None
     prompt_tokens_details: TokenDetails | None = None
     completion_tokens_details: TokenDetails | None = None
     prompt_cache_hit_tokens: Number = None
@@ -84,29 +86,10 @@ class ErrorObject(Struct, gc=False):
     object: str | None = None
 
 
-class ModelMeta(Struct, gc=False):
-    n_ctx: Number = None
-
-
-class ModelEntry(Struct, gc=False):
-    """A model; how its context window is called depends on the server (vLLM, OpenRouter, Groq, llama.cpp)."""
-
-    id: str = ""
-    max_model_len: Number = None
-    context_length: Number = None
-    context_window: Number = None
-    meta: ModelMeta | None = None
-
-
-class ModelList(Struct, gc=False):
-    data: list[ModelEntry] | None = None
-
-
 _MAX_COUNT: Final = 2**53
 """What a host's JSON parser can hold."""
 
 decode_chunk = msgspec.json.Decoder(Chunk).decode
-decode_models = msgspec.json.Decoder(ModelList).decode
 _decode_error_object = msgspec.json.Decoder(ErrorObject).decode
 
 

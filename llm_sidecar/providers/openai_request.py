@@ -24,12 +24,10 @@ from llm_sidecar.messages.content import (
     ToolDefinition,
 )
 from llm_sidecar.providers.base import ProviderRequest
-
-REASONING_FIELDS: Final = ("reasoning_content", "reasoning")
-"""Where servers put the model's reasoning in an answer, and want it back in the next turn of a tool call."""
+from llm_sidecar.providers.openai_reasoning import replayed_reasoning
 
 _OPENAI: Final = frozenset({"openai", "azure"})
-"""They renamed `max_tokens` for their reasoning models, and refuse messages with fields they do not know."""
+"""They renamed `max_tokens` for their reasoning models."""
 
 
 def chat_body(request: ProviderRequest, model_id: str) -> bytes:
@@ -37,7 +35,7 @@ def chat_body(request: ProviderRequest, model_id: str) -> bytes:
     provider_id = request.endpoint.provider_id
     body: dict[str, Any] = {
         "model": model_id,
-        "messages": _messages(request, replay_reasoning=provider_id not in _OPENAI),
+        "messages": _messages(request),
         "stream": True,
         "stream_options": {"include_usage": True},
         "max_completion_tokens" if provider_id in _OPENAI else "max_tokens": request.max_tokens,
@@ -53,27 +51,34 @@ def chat_body(request: ProviderRequest, model_id: str) -> bytes:
     }
     if provider_id == "openai":
         body["stream_options"]["include_obfuscation"] = False
+    return encode_body(body)
+
+
+def encode_body(body: dict[str, Any]) -> bytes:
+    """What is set of `body`, as JSON. Raises `INVALID_REQUEST` for what JSON cannot hold."""
     try:
         return msgspec.json.encode({name: value for name, value in body.items() if value is not None})
     except (UnicodeEncodeError, TypeError) as error:
         raise ProviderError("INVALID_REQUEST", "The request holds a value that JSON cannot express.") from error
 
 
-def _messages(request: ProviderRequest, *, replay_reasoning: bool) -> list[dict[str, Any]]:
+def image_url(part: ImagePart) -> str:
+    """Where the image is, or the image itself."""
+    return part.url if part.url is not None else f"data:{part.media_type};base64,{part.data}"
+
+
+def _messages(request: ProviderRequest) -> list[dict[str, Any]]:
     system = [] if request.system_prompt is None else [{"role": "system", "content": request.system_prompt}]
-    return [*system, *(_message(message, replay_reasoning) for message in request.messages)]
+    reasoning = replayed_reasoning(request.messages, request.endpoint.provider_id)
+    return [*system, *({**_message(message), **reasoning[at]} for at, message in enumerate(request.messages))]
 
 
-def _message(message: Message, replay_reasoning: bool) -> dict[str, Any]:
+def _message(message: Message) -> dict[str, Any]:
     sent: dict[str, Any] = {"role": message.role, "content": _content(message)}
     if message.tool_calls:
         sent["tool_calls"] = [_tool_call(call) for call in message.tool_calls]
     if message.tool_call_id is not None:
         sent["tool_call_id"] = message.tool_call_id
-    if replay_reasoning and message.provider_state:
-        for field in REASONING_FIELDS:
-            if isinstance(message.provider_state.get(field), str):
-                sent[field] = message.provider_state[field]
     return sent
 
 
@@ -86,8 +91,7 @@ def _content(message: Message) -> str | list[dict[str, Any]] | None:
 def _part(part: TextPart | ImagePart) -> dict[str, Any]:
     if isinstance(part, TextPart):
         return {"type": "text", "text": part.text}
-    url = part.url if part.url is not None else f"data:{part.media_type};base64,{part.data}"
-    return {"type": "image_url", "image_url": {"url": url}}
+    return {"type": "image_url", "image_url": {"url": image_url(part)}}
 
 
 def _tool_call(call: ToolCall) -> dict[str, Any]:

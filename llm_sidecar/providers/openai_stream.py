@@ -48,14 +48,17 @@ class ChatDecoder:
     """One answer. Feed it the body as it is read, then `end` it; or give it a whole completion.
 
     `complete` is true once the `Finish` was returned; `failure` is set once there will be none. `secret` must not
-    appear in an error.
+    appear in an error. `answers_tools`: the answer is one to the results of tools.
     """
 
-    def __init__(self, provider_id: str, max_event_bytes: int, secret: str | None = None) -> None:
+    def __init__(
+        self, provider_id: str, max_event_bytes: int, secret: str | None = None, *, answers_tools: bool = False
+    ) -> None:
         self.complete = False
         self.failure: ProviderError | None = None
         self._provider_id = provider_id
         self._secret = secret
+        self._answers_tools = answers_tools
         self._sse = SseDecoder(max_event_bytes)
         self._batch: list[ProviderEvent] = []
         self._channel = _TEXT
@@ -236,14 +239,14 @@ class ChatDecoder:
         self._close_run()
         self._report_usage()
         state = self._reasoning.state()
-        if state is not None and self._calls:
+        if state is not None and (self._calls or self._answers_tools):
             self._batch.append(state)
         self._batch.append(finish)
         self.complete = True
 
 
 class _ReasoningState:
-    """The reasoning of one answer, kept because servers want to see it again beside the results of its tool calls."""
+    """The reasoning of one answer, kept because servers want to see it again wherever tools were called."""
 
     def __init__(self, max_chars: int) -> None:
         self.field = ""
@@ -261,13 +264,20 @@ class _ReasoningState:
 
 
 def _usage_report(usage: TokenUsage) -> UsageReport:
-    prompt, completion = usage.prompt_tokens_details, usage.completion_tokens_details
-    cached = prompt.cached_tokens if prompt is not None else None
+    details = usage.prompt_tokens_details
+    cached = details.cached_tokens if details is not None else None
+    prompt, completion, total = count(usage.prompt_tokens), count(usage.completion_tokens), count(usage.total_tokens)
+    reasoning = usage.completion_tokens_details
+    reasoning_tokens = count(reasoning.reasoning_tokens) if reasoning is not None else None
+    if reasoning_tokens and total == (prompt or 0) + (completion or 0) + reasoning_tokens:
+        # xAI and Perplexity count the reasoning beside the completion; everybody else counts it in.
+        completion = (completion or 0) + reasoning_tokens
     return UsageReport(
-        prompt_tokens=count(usage.prompt_tokens),
-        completion_tokens=count(usage.completion_tokens),
+        prompt_tokens=prompt,
+        completion_tokens=completion,
         cached_prompt_tokens=count(usage.prompt_cache_hit_tokens if cached is None else cached),
-        reasoning_tokens=count(completion.reasoning_tokens) if completion is not None else None,
+        reasoning_tokens=reasoning_tokens,
+        cache_write_tokens=count(details.cache_write_tokens) if details is not None else None,
     )
 
 

@@ -34,8 +34,6 @@ if TYPE_CHECKING:
 
     _Rate = Decimal | TieredPrices
 
-_DECIMAL_PLACES: Final = 12
-"""The price of one token, at any price per million with up to six decimals, is exact."""
 _LONGEST_MODEL_ID: Final = 300
 _REMEMBERED_MODELS: Final = 512
 
@@ -65,17 +63,15 @@ class PriceList:
                 await asyncio.to_thread(self._load)
 
     def cost(self, endpoint: Endpoint, model_id: str, usage: Usage) -> float | None:
-        """US dollars for `usage` of a model at an endpoint; None where no price is known.
-
-        Computed in decimals, then rounded to 12 places and to the nearest float.
-        """
+        """US dollars for `usage` of a model at an endpoint, exact in decimals, as the nearest float; None where no
+        price is known."""
         calculation = self._calculate(endpoint, model_id, usage)
         if calculation is None:
             return None
         price = calculation.model_price
         if price.input_mtok is None or (usage.completion_tokens > 0 and price.output_mtok is None):
             return None
-        return float(round(calculation.total_price, _DECIMAL_PLACES))
+        return float(calculation.total_price)
 
     def listed(self, endpoint: Endpoint, model_id: str) -> ListedModel | None:
         """What is known of a model besides what its provider says; None where nothing is."""
@@ -126,9 +122,9 @@ class PriceList:
 def _may_cost(endpoint: Endpoint) -> bool:
     """Whether somebody with a price list may charge for `endpoint`."""
     brand = BRANDS.get(endpoint.provider_id)
-    if brand is None or (brand.price_list is None and brand.id != "openai-compatible"):
+    if brand is None:
         return False
-    return _is_public(endpoint.base_url)
+    return brand.price_list is not None or (brand.id == "openai-compatible" and _is_public(endpoint.base_url))
 
 
 @lru_cache(maxsize=64)
@@ -138,7 +134,7 @@ def _is_public(base_url: str) -> bool:
         host = urlsplit(normalise_base_url(base_url)).hostname or ""
     except InvalidParams:
         return False
-    return ":" not in host and not host.rpartition(".")[2].isdigit() and "." in host
+    return "." in host and not host.rpartition(".")[2].isdigit()
 
 
 def _calculation(model: ModelInfo, provider: Provider, usage: Usage, at: datetime | None) -> PriceCalculation:

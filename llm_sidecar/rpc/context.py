@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from llm_sidecar import log
+from llm_sidecar.wire.envelope import RequestId
 
 
 class Late:
@@ -23,11 +24,12 @@ class Late:
 
 
 class Context:
-    """One request in the making."""
+    """One request in the making; `request_id` is None for a notification, too."""
 
-    __slots__ = ("_after_reply",)
+    __slots__ = ("_after_reply", "request_id")
 
-    def __init__(self) -> None:
+    def __init__(self, request_id: RequestId = None) -> None:
+        self.request_id = request_id
         self._after_reply: list[Callable[[], object]] = []
 
     def after_reply(self, action: Callable[[], object]) -> None:

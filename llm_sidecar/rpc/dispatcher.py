@@ -36,7 +36,7 @@ class _Exchange:
     def __init__(self, request_id: RequestId, method: str) -> None:
         self.request_id = request_id
         self.method = method
-        self.context = Context()
+        self.context = Context(request_id)
         self.ticket: Ticket | None = None
         self.reply: Reply | None = None
         self.succeeded = False

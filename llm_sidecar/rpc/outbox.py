@@ -47,8 +47,10 @@ class ByteSink(Protocol):
 class Event(Protocol):
     """A notification that will be sent."""
 
-    weight: int
-    """About how many bytes it will be; its owner may raise it until it is taken, telling `Outbox.grew`."""
+    @property
+    def weight(self) -> int:
+        """About how many bytes it will be; its owner may raise it until it is taken, telling `Outbox.grew`."""
+        ...
 
     def take(self) -> tuple[str, Any]:
         """The method and the params, final from now on. Called once."""

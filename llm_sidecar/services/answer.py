@@ -13,16 +13,7 @@ import msgspec
 from llm_sidecar.errors import ProviderError
 from llm_sidecar.messages.content import ToolCall
 from llm_sidecar.messages.inference import InferenceParams
-from llm_sidecar.providers.events import (
-    Finish,
-    ModelNamed,
-    ProviderEvent,
-    ProviderState,
-    ReasoningDelta,
-    TextDelta,
-    ToolCallDelta,
-    UsageReport,
-)
+from llm_sidecar.providers.events import Finish, ModelNamed, ProviderState, UsageReport
 from llm_sidecar.services.usage_meter import UsageMeter
 
 
@@ -36,10 +27,7 @@ class Answer:
         self.provider_state: dict[str, Any] | None = None
         self.has_content = False
         self._max_bytes = max_bytes
-        self._keeps_reasoning = params.cache
         self._text: list[str] = []
-        self._text_deltas = 0
-        self._reasoning: list[str] = []
         self._calls: dict[int, tuple[str, str, list[str]]] = {}
 
     @property
@@ -55,30 +43,12 @@ class Answer:
         calls = [self._calls[index] for index in sorted(self._calls)]
         return [ToolCall(id=i, name=n, arguments="".join(pieces)) for i, n, pieces in calls] or None
 
-    def to_events(self) -> list[ProviderEvent]:
-        """The complete answer, as a provider could have sent it at once."""
-        calls = [ToolCallDelta(n, call.arguments, call.id, call.name) for n, call in enumerate(self.tool_calls or ())]
-        text, reasoning = self.text, "".join(self._reasoning)
-        events: list[ProviderEvent | None] = [
-            ModelNamed(self.model_id) if self.model_id else None,
-            ReasoningDelta(reasoning) if reasoning else None,
-            TextDelta(text, self._text_deltas) if text else None,
-            *calls,
-            self.meter.reported,
-            ProviderState(self.provider_state) if self.provider_state is not None else None,
-            self.finish,
-        ]
-        return [event for event in events if event is not None]
-
     def add_text(self, text: str, deltas: int) -> None:
         self._received(text, deltas)
         self._text.append(text)
-        self._text_deltas += deltas
 
     def add_reasoning(self, text: str) -> None:
         self._received(text, 1)
-        if self._keeps_reasoning:
-            self._reasoning.append(text)
 
     def add_tool_call(self, index: int, call_id: str | None, name: str | None, arguments: str) -> str | None:
         """A piece of the call at `index`. Returns the call's id if this is its first piece (made here if need be)."""

@@ -1,7 +1,8 @@
 """Which attempt comes next: again on the same route, or on the next one of the chain.
 
 Law: it decides and does nothing. Retries on one route come first; the next route is taken when they are used up or of
-no use, and at once where the origin's circuit is open. Only before the first content (the caller's business).
+no use, and at once where the origin's circuit is open, or where it let us wait for a first token in vain (another such
+wait could use up the time of the whole). Only before the first content (the caller's business).
 """
 
 from __future__ import annotations
@@ -49,7 +50,7 @@ class Attempts:
 
     def after(self, error: SidecarError, seconds_left: float) -> NextAttempt | None:
         """What comes after `error`; None if there is nothing left to try in the time that is left."""
-        if not (isinstance(error, CircuitOpen) and self._others):
+        if not (self._others and _would_only_wait_again(error)):
             delay_ms = retry_delay_ms(error, self._on_this_route, self._max_retries, self._limits, random.uniform)
             if delay_ms is not None and delay_ms / 1000 < seconds_left:
                 return NextAttempt(delay_ms, self.route)
@@ -61,3 +62,8 @@ class Attempts:
             self.failed_routes.append((self.route, error.code))
             self.route = self._others.pop(0)
             self._on_this_route = 0
+
+
+def _would_only_wait_again(error: SidecarError) -> bool:
+    """Whether another attempt on the same route would only wait."""
+    return isinstance(error, CircuitOpen) or error.code == "FIRST_TOKEN_TIMEOUT"

@@ -2,7 +2,8 @@
 
 Law: one circuit per origin (scheme, host, port), whoever asks. It opens after `circuit_failures` failures in a row that
 say the origin is not well (not a refused key, a full quota or a wrong request); while it is open nothing is sent
-there. After `circuit_cooldown_ms` one request may try: its success closes the circuit, its failure opens it again.
+there. After `circuit_cooldown_ms` one request may try: its failure opens the circuit again; its first content lets the
+others in, who need not wait for the end of a long answer, but only a whole answer makes the failures forgotten.
 Sources: Nygard, "Release It!", 2nd ed., ch. 5.
 """
 
@@ -13,7 +14,7 @@ from collections.abc import Callable
 from typing import Final
 from urllib.parse import urlsplit
 
-from llm_sidecar.errors import SidecarError
+from llm_sidecar.errors import ProviderError, SidecarError
 from llm_sidecar.limits import Limits
 from llm_sidecar.messages.status import CircuitState
 from llm_sidecar.providers.base import Endpoint
@@ -52,14 +53,15 @@ class Circuit:
         self._clock = clock
         self._limits = limits
         self._last_code = ""
-        self._closed_again_at: float | None = None
+        self._rests_until: float | None = None
+        """None while it is closed."""
         self._probing: Passage | None = None
 
     def enter(self) -> Passage:
         """The right to send one request. Raises `CircuitOpen`."""
         passage = Passage(self)
-        if self._closed_again_at is not None:
-            wait = self._closed_again_at - self._clock()
+        if self._rests_until is not None:
+            wait = self._rests_until - self._clock()
             if wait > 0:
                 raise CircuitOpen(self.origin, self._last_code, math.ceil(wait * 1000))
             if self._probing is not None:
@@ -70,28 +72,33 @@ class Circuit:
     @property
     def state(self) -> CircuitState:
         """What it is doing now, for `llm:get-status`."""
-        if self._closed_again_at is None:
+        if self._rests_until is None:
             return CircuitState(origin=self.origin, state="closed", failures=self.failures)
-        wait = self._closed_again_at - self._clock()
+        wait = self._rests_until - self._clock()
         if wait > 0:
             return CircuitState(
                 origin=self.origin, state="open", failures=self.failures, retry_after_ms=math.ceil(wait * 1000)
             )
         return CircuitState(origin=self.origin, state="half-open", failures=self.failures)
 
+    def let_all_in(self) -> None:
+        """The origin answers."""
+        self._rests_until = self._probing = None
+
     def succeeded(self) -> None:
         """The origin is well."""
         self.failures = 0
-        self._closed_again_at = self._probing = None
+        self.let_all_in()
 
     def failed(self, passage: Passage, code: str) -> None:
         """The origin is not."""
         self.failures += 1
         self._last_code = code
         limits = self._limits()
-        was_probe = self._probing is passage
-        if was_probe or (limits.circuit_failures and self.failures >= limits.circuit_failures):
-            self._closed_again_at = self._clock() + limits.circuit_cooldown_ms / 1000
+        is_one_too_many = bool(limits.circuit_failures) and self.failures >= limits.circuit_failures
+        # One that was under way when it opened puts nothing off: others were told when they may come again.
+        if self._probing is passage or (self._rests_until is None and is_one_too_many):
+            self._rests_until = self._clock() + limits.circuit_cooldown_ms / 1000
         self.left(passage)
 
     def left(self, passage: Passage) -> None:
@@ -106,15 +113,24 @@ class Passage:
     def __init__(self, circuit: Circuit | None) -> None:
         self._circuit = circuit
 
+    def content_came(self) -> None:
+        """The answer has begun."""
+        if self._circuit is not None:
+            self._circuit.let_all_in()
+
     def end(self, error: SidecarError | None) -> None:
-        """The request failed with `error`, or the origin answered (None)."""
+        """The answer is whole (None), or the request failed with `error`."""
         circuit, self._circuit = self._circuit, None
         if circuit is None:
             return
-        if error is not None and error.code in _UNWELL:
-            circuit.failed(self, error.code)
-        else:
+        if error is None:
             circuit.succeeded()
+        elif error.code in _UNWELL:
+            circuit.failed(self, error.code)
+        elif isinstance(error, ProviderError) and error.status is not None:
+            circuit.succeeded()  # it refused, and was well enough to say so
+        else:
+            circuit.left(self)  # perhaps the request never got there
 
     def leave(self) -> None:
         """It was cancelled: nothing was learnt about the origin."""
@@ -139,7 +155,8 @@ class Circuits:
         circuit = self._circuits.get(origin)
         if circuit is None:
             if len(self._circuits) >= _MOST_ORIGINS:
-                self._circuits = {name: item for name, item in self._circuits.items() if item.failures}
+                healthiest = min(self._circuits.values(), key=lambda each: each.failures)
+                del self._circuits[healthiest.origin]
             circuit = self._circuits[origin] = Circuit(origin, self._clock, self._limits)
         return circuit.enter()
 

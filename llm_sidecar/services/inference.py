@@ -16,12 +16,13 @@ from llm_sidecar.limits import Limits
 from llm_sidecar.messages.events import DoneEvent, ErrorEvent
 from llm_sidecar.messages.inference import AttachResult, InferenceParams
 from llm_sidecar.messages.status import ProviderState
-from llm_sidecar.providers.events import ProviderEvent
 from llm_sidecar.services.circuit import Circuits
-from llm_sidecar.services.inference_run import InferenceRun, provider_request
+from llm_sidecar.services.inference_run import InferenceRun
 from llm_sidecar.services.journal import Journals
 from llm_sidecar.services.listener import Listener
+from llm_sidecar.services.provider_request import provider_request
 from llm_sidecar.services.rate_limit import MinuteLimit
+from llm_sidecar.services.recording import RecordedAnswer
 from llm_sidecar.services.response_cache import ResponseCache, cache_key
 from llm_sidecar.services.routing import Route, Router
 from llm_sidecar.services.slots import Slots
@@ -89,7 +90,7 @@ class InferenceService:
         journal = self._journals.open(inference_id)
         return TokenStream(inference_id, params.window_id, self._sink, journal, self._limits())
 
-    def _find_cached(self, params: InferenceParams, route: Route) -> list[ProviderEvent] | None:
+    def _find_cached(self, params: InferenceParams, route: Route) -> RecordedAnswer | None:
         key = cache_key(provider_request(params, route)) if params.cache else None
         return None if key is None else self.cache.find(key)
 
@@ -136,13 +137,18 @@ class InferenceService:
             del self._runs[run.inference_id]
         if not self._runs:
             self._idle.set()
-        if not (isinstance(outcome, DoneEvent) and outcome.cached):
+        if run.cached is None:
             self._count(run, outcome)
-        if run.params.cache and isinstance(outcome, DoneEvent) and not outcome.cancelled and not outcome.cached:
-            key = cache_key(provider_request(run.params, run.route))
-            if key is not None:
-                self.cache.keep(key, run.answer.to_events())
+            if isinstance(outcome, DoneEvent) and not outcome.cancelled:
+                self._keep(run)
         _log_end(run, outcome)
+
+    def _keep(self, run: InferenceRun) -> None:
+        """Keep a complete answer, under the route that gave it."""
+        answer = run.recorded
+        key = None if answer is None else cache_key(provider_request(run.params, run.route))
+        if answer is not None and key is not None:
+            self.cache.keep(key, answer)
 
     def _count(self, run: InferenceRun, outcome: DoneEvent | ErrorEvent) -> None:
         for route, code in run.attempts.failed_routes:

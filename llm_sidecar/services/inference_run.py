@@ -5,7 +5,7 @@ Law:
     decides that, once, and gives the slot back; nothing is sent after it but the terminal.
 2.  Attempts follow one another only before the first content; `attempts` says which.
 3.  The upstream is closed as soon as the outcome is decided; the terminal does not wait for that.
-4.  Four timers: connecting (the adapter's), first token, between tokens, whole. None runs while the host does not read.
+4.  No timer runs while the host does not read.
 """
 
 from __future__ import annotations
@@ -16,27 +16,20 @@ from collections.abc import AsyncIterator, Callable
 from llm_sidecar import log
 from llm_sidecar.errors import SidecarError
 from llm_sidecar.limits import Limits
-from llm_sidecar.messages.events import (
-    DoneEvent,
-    ErrorEvent,
-)
+from llm_sidecar.messages.events import DoneEvent, ErrorEvent
 from llm_sidecar.messages.inference import InferenceParams
-from llm_sidecar.providers.base import ProviderRequest
-from llm_sidecar.providers.events import (
-    PromptProgress,
-    ProviderEvent,
-    ReasoningDelta,
-    TextDelta,
-    ToolCallDelta,
-)
+from llm_sidecar.providers.events import ProviderEvent
 from llm_sidecar.services.answer import Answer
 from llm_sidecar.services.attempts import Attempts, NextAttempt
 from llm_sidecar.services.circuit import Circuits, Passage
-from llm_sidecar.services.deadline import Deadline
 from llm_sidecar.services.listener import Listener
+from llm_sidecar.services.provider_request import provider_request
+from llm_sidecar.services.recording import RecordedAnswer
+from llm_sidecar.services.relay import Relay
 from llm_sidecar.services.routing import Route
 from llm_sidecar.services.slots import Slot
 from llm_sidecar.services.terminal import TerminalBuilder, text_bytes
+from llm_sidecar.services.timers import Timers
 from llm_sidecar.services.token_stream import EventSink
 
 
@@ -53,30 +46,36 @@ class InferenceRun:
         sink: EventSink,
         circuits: Circuits,
         limits: Limits,
-        cached: list[ProviderEvent] | None = None,
+        cached: RecordedAnswer | None = None,
         on_end: Callable[[InferenceRun], None],
     ) -> None:
         self.params = params
         self.listener = listener
         self.attempts = Attempts(routes, params.retry.max_retries if params.retry else None, limits)
-        self.answer = self._new_answer(limits)
+        self.cached = cached
+        """What is given again, instead of asking a provider."""
         self.outcome: DoneEvent | ErrorEvent | None = None
         self.task: asyncio.Task[None] | None = None
         self._slot = slot
         self._sink = sink
         self._circuits = circuits
-        self._limits = limits
-        self._cached = cached
         self._on_end = on_end
         self._loop = asyncio.get_running_loop()
+        self._passage = Passage(None)
+        self._relay = Relay(
+            params,
+            listener,
+            limits.max_answer_bytes,
+            self.route.model_id,
+            records=params.cache and cached is None,
+        )
         self._terminal = TerminalBuilder(params, self.attempts, listener, limits, is_cached=cached is not None)
+        self._timers = Timers(params, limits, self._whole_expired, self._content_expired)
         self._started = False
         self._was_queued = False
         self._closed = False
         self._announced = False
         self._interruption: SidecarError | None = None
-        self._whole = Deadline(self._whole_expired)
-        self._content = Deadline(self._content_expired)
 
     @property
     def inference_id(self) -> str:
@@ -87,6 +86,16 @@ class InferenceRun:
         """Where it goes now."""
         return self.attempts.route
 
+    @property
+    def answer(self) -> Answer:
+        """What has come of the present attempt."""
+        return self._relay.answer
+
+    @property
+    def recorded(self) -> RecordedAnswer | None:
+        """The complete answer, where it may be kept to be given again."""
+        return self._relay.recorded
+
     def start(self) -> None:
         """The host knows the id now: begin."""
         self._started = True
@@ -95,7 +104,7 @@ class InferenceRun:
             return
         self._was_queued = self._slot.is_waiting
         self.listener.thinking("queued" if self._was_queued else "initializing")
-        self._whole.start(_seconds(self.params.timeout_ms, self._limits.inference_timeout_ms))
+        self._timers.begin()
         self.task = self._loop.create_task(self._run(), name=self.inference_id)
 
     def cancel(self) -> Callable[[], None] | None:
@@ -120,9 +129,8 @@ class InferenceRun:
                 await self._slot.granted
                 self.listener.thinking("initializing")
             self._terminal.granted_at = self._loop.time()
-            if self._cached is not None:
-                self._take(self._cached)
-                self._end_attempt(None)
+            if self.cached is not None:
+                await self._give_again(self.cached)
             while not self._closed:
                 delay_ms = await self._attempt()
                 await asyncio.sleep(delay_ms / 1000)
@@ -130,35 +138,39 @@ class InferenceRun:
             self.fail(SidecarError("SHUTTING_DOWN", "The sidecar is stopping."))
             raise
         finally:
-            self._content.stop()
+            self._timers.stop_content()
+
+    async def _give_again(self, cached: RecordedAnswer) -> None:
+        if self._sink.congested:
+            await self._wait_for_host()
+        self._take(cached.events)
+        self.answer.meter.received(0, cached.joined_deltas)
+        self._end_attempt(None)
 
     async def _attempt(self) -> int:
         """Make one attempt. Ends the inference, or returns the milliseconds to wait before the next."""
         self.attempts.begin()
         try:
-            passage = self._circuits.enter(self.route.endpoint)
+            self._passage = self._circuits.enter(self.route.endpoint)
         except SidecarError as error:
             return self._end_attempt(error)
-        try:
-            return await self._ask(passage)
-        finally:
-            passage.leave()
+        return await self._ask()
 
-    async def _ask(self, passage: Passage) -> int:
+    async def _ask(self) -> int:
         """Send the request and pass on its answer, as `_attempt` says."""
         self.attempts.sent += 1
-        self._content.start(_seconds(self.params.first_token_timeout_ms, self._limits.first_token_timeout_ms))
+        self._timers.await_content()
         delay_ms = None
         request = provider_request(self.params, self.route, self.attempts.sent)
         try:
             async with self.route.provider.stream(request) as batches:
                 self.listener.thinking("processing")
-                delay_ms = self._end_attempt(await self._read(batches), passage)
+                delay_ms = self._end_attempt(await self._read(batches))
         except BaseException as error:
             if isinstance(error, asyncio.CancelledError) and self._is_cancelled():
                 raise
             if delay_ms is None and not self._closed:
-                delay_ms = self._end_attempt(self._reason(error), passage)
+                delay_ms = self._end_attempt(self._reason(error))
             else:
                 log.warning("cleanup failed", inferenceId=self.inference_id, exception=type(error).__name__)
         return delay_ms or 0
@@ -195,15 +207,14 @@ class InferenceRun:
         """Whether the inference itself is to stop (and not just something inside the adapter)."""
         return self._closed or (self.task is not None and self.task.cancelling() > (self._interruption is not None))
 
-    def _end_attempt(self, error: SidecarError | None, passage: Passage | None = None) -> int:
+    def _end_attempt(self, error: SidecarError | None) -> int:
         """Tell the outcome before the upstream is closed (that may take its time), or announce the next attempt."""
-        self._content.stop()
+        self._timers.stop_content()
         if self._closed:
             return 0
         if error is None and self.answer.finish is None:
             error = SidecarError("STREAM_TRUNCATED", "The stream stopped without the provider's end marker.")
-        if passage is not None:
-            passage.end(error)
+        self._passage.end(error)
         if error is None:
             self._complete()
             return 0
@@ -220,55 +231,23 @@ class InferenceRun:
             code=error.code,
             provider_id=self.route.endpoint.provider_id if is_other else None,
         )
-        self.answer = self._new_answer(self._limits)
+        self._relay.begin(self.route.model_id)
         return step.delay_ms
 
     def _step_after(self, error: SidecarError) -> NextAttempt | None:
-        return None if self.answer.has_content else self.attempts.after(error, self._whole.remaining)
-
-    def _new_answer(self, limits: Limits) -> Answer:
-        return Answer(self.params, self.route.model_id, limits.max_answer_bytes)
+        return None if self.answer.has_content else self.attempts.after(error, self._timers.seconds_left)
 
     def _take(self, batch: list[ProviderEvent]) -> None:
-        had_content, has_content = self.answer.has_content, False
-        for event in batch:
-            if isinstance(event, TextDelta):
-                has_content = True
-                self.answer.add_text(event.text, event.count)
-                if self.params.stream:
-                    self.listener.text(event.text, event.count)
-            elif isinstance(event, ReasoningDelta):
-                has_content = True
-                self.answer.add_reasoning(event.text)
-                if self.params.stream:
-                    self.listener.reasoning(event.text)
-            elif isinstance(event, ToolCallDelta):
-                has_content = True
-                self._take_tool_call(event)
-            elif isinstance(event, PromptProgress):
-                self.listener.progress(event.current, event.total, "prompt")
-            else:
-                self.answer.add(event)
-        if has_content and had_content:
-            self._content.push_back()
-        elif has_content:
-            self._terminal.first_content_at = self._loop.time()
-            self._content.start(_seconds(self.params.chunk_timeout_ms, self._limits.chunk_timeout_ms))
-
-    def _take_tool_call(self, delta: ToolCallDelta) -> None:
-        call_id = self.answer.add_tool_call(delta.index, delta.id, delta.name, delta.arguments)
-        if self.params.stream:
-            self.listener.tool_call(delta.index, call_id, delta.name, delta.arguments)
+        if self._relay.take(batch):
+            self._timers.content_came()
+            if self._terminal.first_content_at is None:
+                self._terminal.first_content_at = self._loop.time()
+                self._passage.content_came()
 
     async def _wait_for_host(self) -> None:
         """The host does not read: ask nothing of the provider meanwhile, and hold its slowness against nobody."""
-        self._whole.pause()
-        self._content.pause()
-        try:
+        with self._timers.paused():
             await self._sink.room()
-        finally:
-            self._whole.resume()
-            self._content.resume()
 
     # --- the end ---
 
@@ -277,9 +256,9 @@ class InferenceRun:
         if self._closed:
             return False
         self._closed = True
-        self._whole.stop()
-        self._content.stop()
+        self._timers.stop()
         self._slot.release()
+        self._passage.leave()
         self.listener.stop()
         if self.task is not None and self.task is not asyncio.current_task():
             self.task.cancel()
@@ -299,47 +278,16 @@ class InferenceRun:
             self.outcome = self._terminal.complete(self.answer, self.answer.finish)
             self._announce()
 
-    def _whole_expired(self) -> None:
+    def _whole_expired(self, error: SidecarError) -> None:
         if self._slot.is_waiting and self._sink.congested:
-            # Those it waits for wait for the host, and their time stands still.
-            self._whole.start(_seconds(self.params.timeout_ms, self._limits.inference_timeout_ms))
-            return
-        milliseconds = self.params.timeout_ms or self._limits.inference_timeout_ms
-        self.fail(SidecarError("TIMEOUT", f"The inference took longer than {milliseconds} ms."))
-
-    def _content_expired(self) -> None:
-        if self.answer.has_content:
-            milliseconds = self.params.chunk_timeout_ms or self._limits.chunk_timeout_ms
-            error = SidecarError("STREAM_TIMEOUT", f"No content came for {milliseconds} ms.")
+            self._timers.begin()  # those it waits for wait for the host, and their time stands still
         else:
-            milliseconds = self.params.first_token_timeout_ms or self._limits.first_token_timeout_ms
-            error = SidecarError("FIRST_TOKEN_TIMEOUT", f"No content came within {milliseconds} ms.")
+            self.fail(error)
+
+    def _content_expired(self, error: SidecarError) -> None:
         if self._step_after(error) is None:
+            self._passage.end(error)
             self.fail(error)
         elif self.task is not None and not self._closed:
             self._interruption = error
             self.task.cancel()
-
-
-def provider_request(params: InferenceParams, route: Route, attempt: int = 1) -> ProviderRequest:
-    """What an adapter is asked."""
-    return ProviderRequest(
-        endpoint=route.endpoint,
-        model_id=route.model_id,
-        messages=params.messages,
-        system_prompt=params.system_prompt,
-        temperature=params.temperature,
-        max_tokens=params.max_tokens,
-        top_p=params.top_p,
-        stop=params.stop,
-        seed=params.seed,
-        tools=params.tools,
-        tool_choice=params.tool_choice,
-        response_format=params.response_format,
-        reasoning=params.reasoning,
-        attempt=attempt,
-    )
-
-
-def _seconds(asked_ms: int | None, default_ms: int) -> float:
-    return (default_ms if asked_ms is None else asked_ms) / 1000

@@ -2,7 +2,7 @@
 
 Law: the key is the sha256 of the request in canonical form: everything that can change the answer, and nothing else
 (not the API key, the attempt or who asked). Only answers that came to their own end are kept. Bounded in number, bytes
-and age; the least recently used goes first. A hit is the same events again.
+and age; the least recently used goes first.
 """
 
 from __future__ import annotations
@@ -15,23 +15,22 @@ from typing import Final, NamedTuple
 import msgspec
 from msgspec.structs import replace
 
-from llm_sidecar.limits import KIB, MIB
+from llm_sidecar.limits import MIB
+from llm_sidecar.messages.content import ReasoningOptions, TextFormat
 from llm_sidecar.messages.status import CacheFigures
 from llm_sidecar.providers.base import ProviderRequest
-from llm_sidecar.providers.events import ProviderEvent
+from llm_sidecar.services.recording import RecordedAnswer
 
 _MAX_ENTRIES: Final = 100
 _MAX_AGE_SECONDS: Final = 3_600.0
 _MAX_BYTES: Final = 16 * MIB
-_MAX_ENTRY_BYTES: Final = 512 * KIB
-"""A hundred long answers fit; one that would push out most of the others is not kept."""
+"""A hundred long answers."""
 
 _canonical = msgspec.json.Encoder(order="sorted").encode
 
 
 class _Entry(NamedTuple):
-    events: list[ProviderEvent]
-    size: int
+    answer: RecordedAnswer
     expires_at: float
 
 
@@ -51,7 +50,7 @@ class ResponseCache:
         self._drop_expired()
         return CacheFigures(entries=len(self._entries), bytes=self._bytes, hits=self._hits, misses=self._misses)
 
-    def find(self, key: str) -> list[ProviderEvent] | None:
+    def find(self, key: str) -> RecordedAnswer | None:
         """The answer kept under `key`; None if there is none (any more)."""
         entry = self._entries.get(key)
         if entry is not None and entry.expires_at <= self._clock():
@@ -62,16 +61,13 @@ class ResponseCache:
             return None
         self._hits += 1
         self._entries.move_to_end(key)
-        return entry.events
+        return entry.answer
 
-    def keep(self, key: str, events: list[ProviderEvent]) -> None:
+    def keep(self, key: str, answer: RecordedAnswer) -> None:
         """Keep a complete answer."""
-        size = len(msgspec.json.encode(events))
-        if size > _MAX_ENTRY_BYTES:
-            return
         self._drop(key)
-        self._entries[key] = _Entry(events, size, self._clock() + _MAX_AGE_SECONDS)
-        self._bytes += size
+        self._entries[key] = _Entry(answer, self._clock() + _MAX_AGE_SECONDS)
+        self._bytes += answer.size
         self._drop_expired()
         while len(self._entries) > _MAX_ENTRIES or self._bytes > _MAX_BYTES:
             self._drop(next(iter(self._entries)))
@@ -79,7 +75,7 @@ class ResponseCache:
     def _drop(self, key: str) -> None:
         entry = self._entries.pop(key, None)
         if entry is not None:
-            self._bytes -= entry.size
+            self._bytes -= entry.answer.size
 
     def _drop_expired(self) -> None:
         now = self._clock()
@@ -89,8 +85,21 @@ class ResponseCache:
 
 def cache_key(request: ProviderRequest) -> str | None:
     """The key of a request; None for one that JSON cannot hold (it will be refused)."""
-    endpoint = replace(request.endpoint, api_key=None)
     try:
-        return hashlib.sha256(_canonical(replace(request, endpoint=endpoint, attempt=1))).hexdigest()
+        return hashlib.sha256(_canonical(_without_what_does_not_matter(request))).hexdigest()
     except (UnicodeEncodeError, TypeError, ValueError, RecursionError):
         return None
+
+
+def _without_what_does_not_matter(request: ProviderRequest) -> ProviderRequest:
+    """The same question, with what stands for nothing left out."""
+    return replace(
+        request,
+        endpoint=replace(request.endpoint, api_key=None),
+        attempt=1,
+        stop=request.stop or None,
+        tools=request.tools or None,
+        tool_choice=None if request.tool_choice == "auto" else request.tool_choice,
+        response_format=None if isinstance(request.response_format, TextFormat) else request.response_format,
+        reasoning=None if request.reasoning == ReasoningOptions() else request.reasoning,
+    )

@@ -66,19 +66,15 @@ class TerminalBuilder:
             retry_after_ms=error.retry_after_ms,
             details=error.details,
             partial_text=answer.text[: longest_text(self._limits)] or None,
-            usage=answer.meter.usage(complete=False, was_sent=self._was_sent),
+            usage=answer.meter.usage(complete=False, was_sent=self._attempts.sent > 0),
             provider_id=self._attempts.route.endpoint.provider_id,
             model_id=answer.model_id,
             attempts=self._attempts.sent,
             timings=self._timings(),
         )
 
-    @property
-    def _was_sent(self) -> bool:
-        return self._is_cached or self._attempts.sent > 0
-
     def _done(self, answer: Answer, finish: Finish, *, cancelled: bool) -> DoneEvent:
-        usage = answer.meter.usage(complete=not cancelled, was_sent=self._was_sent)
+        usage = answer.meter.usage(complete=not cancelled, was_sent=not cancelled or self._attempts.sent > 0)
         return DoneEvent(
             inference_id=self._listener.inference_id,
             seq=UNNUMBERED,

@@ -37,7 +37,8 @@ _EVENT_BYTES: Final = 160
 class QueuedEvent(Protocol):
     """An event that waits for the writer."""
 
-    weight: int
+    @property
+    def weight(self) -> int: ...
 
     def take(self) -> tuple[str, Any]: ...
 

@@ -20,25 +20,77 @@ def check(send: list[Any], lines: list[Any]) -> None:
     """Raises `AssertionError` for the first promise that is broken."""
     methods = {json.dumps(item["id"]): item["method"] for item in _sent(send) if "id" in item and "method" in item}
     inferences: dict[str, list[dict[str, Any]]] = {}
+    completions: dict[str, Completion] = {}
     for message in _items(lines):
         assert message.get("jsonrpc") == "2.0", message
         if "method" in message:
             assert message.keys() == {"jsonrpc", "method", "params"}, message
             params = message["params"]
             _fits(NOTIFICATIONS[message["method"]].params, params)
-            assert params["inferenceId"] in inferences, f"an event before the acceptance: {message!r}"
-            inferences[params["inferenceId"]].append(message)
+            if message["method"] == "llm:chat:chunk":
+                request_id = json.dumps(params["requestId"])
+                assert methods[request_id] == "llm:chat:completions", f"a chunk nobody asked for: {message!r}"
+                completions.setdefault(request_id, Completion()).add(params["chunk"])
+            else:
+                assert params["inferenceId"] in inferences, f"an event before the acceptance: {message!r}"
+                inferences[params["inferenceId"]].append(message)
         elif "error" in message:
             assert message.keys() == {"jsonrpc", "id", "error"}, message
             _fits_schema("ErrorObject", message["error"])
+            completions.setdefault(json.dumps(message["id"]), Completion()).is_over = True
         else:
             assert message.keys() == {"jsonrpc", "id", "result"}, message
             method = METHODS[methods[json.dumps(message["id"])]]
             _fits(method.result, message["result"])
+            if method.name == "llm:chat:completions":
+                completions.setdefault(json.dumps(message["id"]), Completion()).end(message["result"])
             if method.name == "llm:inference":
                 inferences[message["result"]["inferenceId"]] = []
     for events in inferences.values():
         _check_events(events)
+
+
+class Completion:
+    """A chat completion, put together from its chunks and held against the whole one."""
+
+    def __init__(self) -> None:
+        self.chunks: list[dict[str, Any]] = []
+        self.is_over = False
+
+    def add(self, chunk: dict[str, Any]) -> None:
+        assert not self.is_over, f"a chunk after the response: {chunk!r}"
+        self.chunks.append(chunk)
+
+    def end(self, whole: dict[str, Any]) -> None:
+        assert not self.is_over
+        self.is_over = True
+        if not self.chunks:
+            return
+        head = {"id", "created", "model"}
+        assert all(
+            {name: chunk[name] for name in head} == {name: whole[name] for name in head} for chunk in self.chunks
+        )
+        choices = [choice for chunk in self.chunks for choice in chunk["choices"]]
+        deltas = [choice["delta"] for choice in choices]
+        assert ["role" in delta for delta in deltas] == [True] + [False] * (len(deltas) - 1)
+        ends = [choice["finish_reason"] for choice in choices]
+        assert ends == [None] * (len(ends) - 1) + [whole["choices"][0]["finish_reason"]]
+        message = whole["choices"][0]["message"]
+        for name in ("content", "reasoning_content"):
+            assert "".join(delta.get(name) or "" for delta in deltas) == (message.get(name) or "")
+        assert _tool_calls(deltas) == message.get("tool_calls", [])
+        assert all(chunk["usage"] == whole["usage"] for chunk in self.chunks if "usage" in chunk)
+
+
+def _tool_calls(deltas: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    calls: list[dict[str, Any]] = []
+    for piece in (piece for delta in deltas for piece in delta.get("tool_calls", ())):
+        if "id" in piece:
+            assert piece["index"] == len(calls)
+            calls.append({"id": piece["id"], "type": piece["type"], "function": dict(piece["function"])})
+        else:
+            calls[piece["index"]]["function"]["arguments"] += piece["function"]["arguments"]
+    return calls
 
 
 def texts(lines: list[Any]) -> dict[str, str]:

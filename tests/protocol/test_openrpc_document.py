@@ -12,6 +12,7 @@ from jsonschema import Draft7Validator, Draft202012Validator
 
 from llm_sidecar import __version__
 from llm_sidecar.errors import ERROR_KINDS
+from llm_sidecar.messages import chat, chat_request
 from llm_sidecar.messages.catalogue import COMMON_ERRORS, METHODS, NOTIFICATIONS
 from llm_sidecar.messages.handshake import PROTOCOL_VERSION
 from llm_sidecar.protocol.openrpc import document
@@ -112,9 +113,13 @@ def test_every_error_kind_is_told_with_its_number() -> None:
     }
 
 
-def test_names_are_camel_case_wherever_they_are() -> None:
-    names = {name for schema in _DOCUMENT["components"]["schemas"].values() for name in schema["properties"]}
-    assert "inferenceId" in names
+def test_names_are_camel_case_but_in_the_shapes_of_openai() -> None:
+    shapes = _DOCUMENT["components"]["schemas"]
+    of_openai = {name for name in shapes if issubclass(getattr(chat, name, object), chat.OpenAIShape)}
+    of_openai |= {name for name in shapes if issubclass(getattr(chat_request, name, object), chat_request.OpenAIParams)}
+    assert {"ChatCompletion", "ChatCompletionRequest"} <= of_openai
+    names = {name for shape, schema in shapes.items() if shape not in of_openai for name in schema["properties"]}
+    assert {"inferenceId", "requestId"} <= names
     assert [name for name in names if not re.fullmatch(r"[a-z][A-Za-z0-9]*", name)] == []
 
 

@@ -51,6 +51,47 @@ _BREACHES: dict[str, Callable[[list[dict[str, Any]]], object]] = {
 }
 
 
+_ASK = [{"jsonrpc": "2.0", "id": 7, "method": "llm:chat:completions", "params": {}}]
+
+
+def _completion() -> list[dict[str, Any]]:
+    whole = copy.deepcopy(examples.HOST["llm:chat:completions"].result) or {}
+    pieces = [({"role": "assistant", "content": "Hel"}, None), ({"content": "lo!"}, None), ({}, "stop")]
+    return [*(_chunk(whole, delta, end) for delta, end in pieces), {"jsonrpc": "2.0", "id": 7, "result": whole}]
+
+
+def _chunk(whole: dict[str, Any], delta: dict[str, Any], end: str | None) -> dict[str, Any]:
+    choice = {"index": 0, "delta": delta, "finish_reason": end, "logprobs": None}
+    head = {name: whole[name] for name in ("id", "created", "model")}
+    chunk = {**head, "object": "chat.completion.chunk", "choices": [choice]}
+    return {"jsonrpc": "2.0", "method": "llm:chat:chunk", "params": {"requestId": 7, "chunk": chunk}}
+
+
+def test_a_completion_that_keeps_them_passes() -> None:
+    promises.check(_ASK, _completion())
+
+
+_BREACHES_OF_COMPLETIONS: dict[str, Callable[[list[dict[str, Any]]], object]] = {
+    "a chunk after the response": lambda lines: lines.append(lines.pop(2)),
+    "a chunk for nobody": lambda lines: lines[0]["params"].update(requestId=8),
+    "a text that is not the whole one": lambda lines: lines.pop(1),
+    "no last chunk": lambda lines: lines.pop(2),
+    "a second role": lambda lines: lines[1]["params"]["chunk"]["choices"][0]["delta"].update(role="assistant"),
+    "another id": lambda lines: lines[1]["params"]["chunk"].update(id="other"),
+    "another usage": lambda lines: lines[2]["params"]["chunk"].update(
+        usage={"prompt_tokens": 1, "completion_tokens": 1, "total_tokens": 2, "source": "reported", "cost": None}
+    ),
+}
+
+
+@pytest.mark.parametrize("breach", _BREACHES_OF_COMPLETIONS)
+def test_a_breach_of_a_completion_is_noticed(breach: str) -> None:
+    lines = _completion()
+    _BREACHES_OF_COMPLETIONS[breach](lines)
+    with pytest.raises((AssertionError, KeyError)):
+        promises.check(_ASK, lines)
+
+
 @pytest.mark.parametrize("breach", _BREACHES)
 def test_a_breach_is_noticed(breach: str) -> None:
     lines = copy.deepcopy(_conversation())

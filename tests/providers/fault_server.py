@@ -68,10 +68,6 @@ class Exchange(asyncio.Protocol):
         self.hung_up = asyncio.Event()
         """Set once the client has closed the connection, or broken it."""
 
-    @property
-    def request(self) -> Request:
-        return self._server.requests[-1]
-
     async def send(self, data: bytes) -> None:
         """Send, and give the client a turn to read it before anything else is sent."""
         if not self.transport.is_closing():
@@ -113,7 +109,8 @@ class Exchange(asyncio.Protocol):
             return
         method, path, _ = first.split(" ")
         self._received = bytearray(rest[length:])
-        self._server.requests.append(Request(method, path, headers, rest[:length]))
+        self.request = Request(method, path, headers, rest[:length])
+        self._server.requests.append(self.request)
         self._server.asked.set()
         self._script = asyncio.get_running_loop().create_task(self._run())
 

@@ -133,7 +133,7 @@ def test_an_empty_text_stays_a_text() -> None:
 @pytest.mark.parametrize("field", ["reasoning_content", "reasoning"])
 def test_reasoning_is_replayed_where_it_came_from_but_not_to_openai(field: str) -> None:
     message = Message(role="assistant", content="x", provider_state={field: "thought", "signature": "s"})
-    assert sent_message(message, "deepseek") == {"role": "assistant", "content": "x", field: "thought"}
+    assert sent_message(message) == {"role": "assistant", "content": "x", field: "thought"}
     assert sent_message(message, "openai") == {"role": "assistant", "content": "x"}
 
 

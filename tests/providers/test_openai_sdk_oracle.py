@@ -62,10 +62,12 @@ async def by_the_sdk(url: str) -> Answer:
             if chunk.usage is not None:
                 usage = sdk_usage(chunk.usage)
             for choice in chunk.choices[:1]:
+                finish_reason = choice.finish_reason or finish_reason
+                if choice.delta is None:  # against its own types: Azure's notes on what was filtered have none
+                    continue
                 extra = choice.delta.model_extra or {}
                 text += choice.delta.content or choice.delta.refusal or ""
                 reasoning += extra.get("reasoning_content") or extra.get("reasoning") or ""
-                finish_reason = choice.finish_reason or finish_reason
                 for part in choice.delta.tool_calls or ():
                     call = calls.setdefault(part.index, ["", "", ""])
                     assert part.function is not None

@@ -550,3 +550,27 @@ def test_any_text_survives_any_cut_of_its_escapes(text: str, data: st.DataObject
 def test_any_text_survives_unescaped(text: str) -> None:
     data = b"data: " + json.dumps(chunk(text, "stop"), ensure_ascii=False).encode() + b"\n\n"
     assert text_of(decode(data)[0]) == text
+
+
+@pytest.mark.parametrize(
+    ("usage", "completion"),
+    [
+        ({"prompt_tokens": 10, "completion_tokens": 5, "total_tokens": 35}, 25),
+        ({"prompt_tokens": 10, "completion_tokens": 25, "total_tokens": 35}, 25),
+        ({"prompt_tokens": 10, "completion_tokens": 25}, 25),
+    ],
+    ids=["beside it: xAI, Perplexity", "in it: everybody else", "not said"],
+)
+def test_reasoning_is_counted_in_the_completion_once(usage: dict[str, int], completion: int) -> None:
+    details = {"completion_tokens_details": {"reasoning_tokens": 20}}
+    decoder = ChatDecoder("openai-compatible", 100_000)
+    events = decoder.feed(sse(chunk("a", "stop"), {"choices": [], "usage": {**usage, **details}}, "[DONE]"))
+    assert [e for e in events if isinstance(e, UsageReport)] == [
+        UsageReport(prompt_tokens=10, completion_tokens=completion, reasoning_tokens=20)
+    ]
+
+
+def test_tokens_written_to_the_prompt_cache_are_told() -> None:
+    usage = {"prompt_tokens": 10, "completion_tokens": 1, "prompt_tokens_details": {"cache_write_tokens": 7}}
+    events = ChatDecoder("openai", 100_000).feed(sse(chunk("a", "stop"), {"choices": [], "usage": usage}, "[DONE]"))
+    assert UsageReport(prompt_tokens=10, completion_tokens=1, cache_write_tokens=7) in events

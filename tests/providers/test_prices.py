@@ -166,7 +166,7 @@ def test_no_count_makes_it_fail_or_negative(
     [
         pytest.param(OPENAI, "gpt-99", id="no such model"),
         pytest.param(OPENAI, "", id="no model"),
-        pytest.param(OPENAI, "gpt-4o-mini" * 1_000, id="no model's name"),
+        pytest.param(ANTHROPIC, "claude-haiku-4-5" + "x" * 300, id="no model's name"),
         pytest.param(OPENAI, "claude-sonnet-4-5", id="another vendor's model"),
         pytest.param(OPENAI, "ft:gpt-4.1-2025-04-14:acme::abc", id="a fine-tuned model that is not listed"),
         pytest.param(OPENAI, "gpt-live-1", id="priced by the hour, not by the token"),
@@ -176,11 +176,11 @@ def test_no_count_makes_it_fail_or_negative(
         pytest.param(Endpoint("demo", "demo:"), "demo-1", id="demo"),
         pytest.param(Endpoint("ollama", "http://127.0.0.1:11434"), "gpt-4o-mini", id="a local server"),
         pytest.param(Endpoint("ollama", "https://gpu.example.com"), "gpt-4o-mini", id="a local server elsewhere"),
-        pytest.param(Endpoint("openai", "http://127.0.0.1:4000/v1"), "gpt-4o-mini", id="a brand on this machine"),
-        pytest.param(Endpoint("openai", "http://localhost:4000"), "gpt-4o-mini", id="a brand on localhost"),
-        pytest.param(Endpoint("openai", "https://[::1]:4000/v1"), "gpt-4o-mini", id="a brand on ::1"),
-        pytest.param(Endpoint("openai", "https://10.0.0.7/v1"), "gpt-4o-mini", id="a brand on one's own network"),
-        pytest.param(Endpoint("openai", "http://api.openai.com/v1"), "gpt-4o-mini", id="a refused address"),
+        pytest.param(Endpoint("openai-compatible", "http://127.0.0.1:4000/v1"), "gpt-4o-mini", id="on this machine"),
+        pytest.param(Endpoint("openai-compatible", "http://localhost:4000"), "gpt-4o-mini", id="on localhost"),
+        pytest.param(Endpoint("openai-compatible", "https://[::1]:4000/v1"), "gpt-4o-mini", id="on ::1"),
+        pytest.param(Endpoint("openai-compatible", "https://10.0.0.7/v1"), "gpt-4o-mini", id="on one's own network"),
+        pytest.param(Endpoint("openai-compatible", "http://api.openai.com"), "gpt-4o-mini", id="a refused address"),
         pytest.param(Endpoint("openai-compatible", "https://vllm.example.com/v1"), "gpt-4o-mini", id="an own server"),
         pytest.param(Endpoint("nobody", "https://api.openai.com/v1"), "gpt-4o-mini", id="no such provider"),
     ],
@@ -189,6 +189,12 @@ def test_a_price_that_is_not_known_is_none(prices: PriceList, endpoint: Endpoint
     assert prices.cost(endpoint, model_id, usage(1_000, 1_000)) is None
     listed = prices.listed(endpoint, model_id)
     assert listed is None or listed.prices is None or listed.prices.output_per_million is None
+
+
+@pytest.mark.parametrize("address", ["http://127.0.0.1:4000/v1", "http://localhost:4000", "https://10.0.0.7/v1"])
+def test_a_gateway_costs_what_the_brand_it_stands_for_costs(prices: PriceList, address: str) -> None:
+    """4o-mini: $0.15 and $0.60 a million tokens."""
+    assert prices.cost(Endpoint("openai", address), "gpt-4o-mini", usage(1_000_000, 1_000_000)) == 0.75
 
 
 def test_nothing_used_of_a_model_without_a_price_is_not_free(prices: PriceList) -> None:
@@ -328,7 +334,8 @@ def _loading(*endpoint: str) -> list[Any]:
 
 
 @pytest.mark.parametrize(
-    "endpoint", [("demo", "demo:"), ("llama.cpp", "http://127.0.0.1:8080/v1"), ("openai", "http://127.0.0.1:1/v1")]
+    "endpoint",
+    [("demo", "demo:"), ("llama.cpp", "http://127.0.0.1:8080/v1"), ("openai-compatible", "http://127.0.0.1:1/v1")],
 )
 def test_what_costs_nothing_never_loads_the_price_list(endpoint: tuple[str, str]) -> None:
     assert _loading(*endpoint) == [False, False, True, [], 1]

@@ -135,6 +135,12 @@ class Host:
                 found.append({"method": message["method"], **message["params"]})
         return found
 
+    def chunks(self, request: dict[str, Any]) -> list[dict[str, Any]]:
+        """The chunks of a chat completion so far."""
+        self._raise_what_the_reader_found()
+        events = [message["params"] for message in self.received if message.get("method") == "llm:chat:chunk"]
+        return [event["chunk"] for event in events if event["requestId"] == request["id"]]
+
     def kinds(self, inference_id: str) -> list[str]:
         """The events of an inference in short: `thinking processing`, `token`, `done`, …"""
         return [_kind(event) for event in self.events(inference_id)]
@@ -177,7 +183,11 @@ class Host:
                 self.on_message(message)
 
     def _check(self, message: dict[str, Any]) -> None:
-        if "method" in message:
+        if message.get("method") == "llm:chat:chunk":
+            request_id = message["params"]["requestId"]
+            assert self._methods_of_requests.get(request_id) == "llm:chat:completions", f"a chunk for {request_id!r}"
+            assert all(m.get("id") != request_id for m in self.received if "method" not in m), "a chunk too late"
+        elif "method" in message:
             self._check_event(message["method"], message["params"])
         elif "result" in message and self._methods_of_requests.get(message["id"]) == "llm:inference":
             inference_id = message["result"]["inferenceId"]

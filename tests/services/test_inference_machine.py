@@ -1,9 +1,10 @@
 """The inference service under everything at once, in any order.
 
 Hypothesis drives a host and a provider through a real dispatcher, service and outbox on the virtual clock: several
-inferences, batches of every kind, failures, crashes, cancels, timeouts, windows, a host that stalls, attaches, forgets
-and attaches again, and a shutdown, with small limits, and with or without a pause for the loop between two steps. After
-every step the books must agree; at the end every accepted inference has had exactly one terminal and nothing is left.
+inferences, batches of every kind, failures, crashes, fallbacks, circuits, the cache, cancels, timeouts, windows, a host
+that stalls, attaches, forgets and attaches again, and a shutdown, with small limits, and with or without a pause for
+the loop between two steps. After every step the books must agree; at the end every accepted inference has had exactly
+one terminal and nothing is left.
 
 `LLM_SIDECAR_MACHINE_EXAMPLES` is how many stories are told.
 """
@@ -12,7 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections import deque
+from collections import Counter, deque
 from typing import Any
 
 from hypothesis import HealthCheck, settings
@@ -21,6 +22,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from llm_sidecar.errors import ProviderError
 from llm_sidecar.limits import Limits
+from llm_sidecar.messages.events import DoneEvent
 from llm_sidecar.messages.inference import InferenceParams
 from llm_sidecar.providers.events import (
     Finish,
@@ -95,6 +97,8 @@ SOME_LIMITS = st.builds(
     token_batch_delay_ms=st.sampled_from([0, 0, 50]),
     token_batch_tokens=st.sampled_from([0, 3]),
     retry_base_ms=st.sampled_from([0, 100, 1_000]),
+    circuit_failures=st.sampled_from([5, 3, 1, 0]),
+    circuit_cooldown_ms=st.sampled_from([10_000, 100, 0]),
 )
 OPTIONS = st.fixed_dictionaries(
     {
@@ -106,8 +110,12 @@ OPTIONS = st.fixed_dictionaries(
         "timeoutMs": st.sampled_from([600_000, 5_000, 1_000]),
         "firstTokenTimeoutMs": st.sampled_from([20_000, 20_000, 500, 1]),
         "chunkTimeoutMs": st.sampled_from([20_000, 20_000, 500, 1]),
+        "providerId": st.just("ollama"),
+        "fallbackProfileIds": st.sampled_from([["demo"], ["ollama"], ["lmstudio", "demo"], ["ollama", "ollama"]]),
+        "cache": st.just(True),
     },
 )
+"""Nothing of it changes an answer but who is asked."""
 
 
 def has_an_open_call(machine: InferenceMachine) -> bool:
@@ -121,9 +129,11 @@ def has_a_live_inference(machine: InferenceMachine) -> bool:
 class Life:
     """One accepted inference: what the provider gave, and what came of it on the wire."""
 
-    def __init__(self, run: InferenceRun, params: InferenceParams) -> None:
+    def __init__(self, run: InferenceRun, params: InferenceParams, earlier: list[Life]) -> None:
         self.run = run
         self.params = params
+        self.kept = [life for life in earlier if run.cached is not None and life.may_answer(params)]
+        """Those whose answer this one may be, if it is one from the cache."""
         self.calls: list[Call] = []
         self.events: list[dict[str, Any]] = []
         self.cancel_was_answered = False
@@ -131,6 +141,19 @@ class Life:
     @property
     def is_over(self) -> bool:
         return bool(self.events) and self.events[-1]["method"] in TERMINALS
+
+    @property
+    def asked(self) -> list[str]:
+        """Whom it turned to, in order, as the host was told."""
+        told = [event["params"].get("providerId") for event in self.events if event["method"] == "llm:thinking"]
+        return [str(self.params.provider_id), *filter(None, told)]
+
+    def may_answer(self, params: InferenceParams) -> bool:
+        """Whether its answer is kept, and one to the question of `params`."""
+        outcome = self.run.outcome
+        is_kept = self.params.cache and isinstance(outcome, DoneEvent) and not outcome.cancelled
+        is_same = self.params.messages == params.messages and self.run.route.endpoint.provider_id == params.provider_id
+        return is_kept and is_same and self.run.cached is None
 
     def delivered(self, method: str, field: str) -> str:
         return "".join(e["params"].get(field, "") for e in self.events if e["method"] == method)
@@ -151,6 +174,12 @@ class Life:
 
     def _check_terminal(self, method: str, terminal: dict[str, Any]) -> None:
         assert terminal["attempts"] == len(self.calls)
+        assert terminal["providerId"] == self.asked[-1]
+        assert self.asked == [self.params.provider_id, *(self.params.fallback_profile_ids or ())][: len(self.asked)]
+        assert terminal.get("cached", False) is (method == "llm:done" and self.run.cached is not None)
+        if self.run.cached is not None:
+            self._check_hit(method, terminal)
+            return
         usage = terminal["usage"]
         assert terminal.get("totalTokens", usage["totalTokens"]) == usage["totalTokens"]
         assert usage["totalTokens"] == usage["promptTokens"] + usage["completionTokens"]
@@ -183,6 +212,18 @@ class Life:
             assert last is not None
             assert any(isinstance(event, Finish) for batch in last.taken for event in batch)
             assert usage["source"] != "partial"
+
+    def _check_hit(self, method: str, terminal: dict[str, Any]) -> None:
+        """All of an answer that was kept, or nothing."""
+        assert not self.calls
+        streamed = self.delivered("llm:token", "token"), self.delivered("llm:thinking", "text")
+        if method == "llm:error" or terminal.get("cancelled"):
+            assert streamed == ("", "")
+            assert terminal["usage"]["totalTokens"] == 0
+        elif self.params.stream:
+            assert streamed in [(life.calls[-1].text, life.calls[-1].reasoning) for life in self.kept]
+        else:
+            assert terminal["text"] in [life.calls[-1].text for life in self.kept]
 
     def _check_content(self, last: Call | None, terminal: dict[str, Any]) -> None:
         delivered = self.delivered("llm:token", "token")
@@ -253,7 +294,7 @@ class InferenceMachine(RuleBasedStateMachine):
 
     def admitted(self, params: InferenceParams) -> InferenceRun:
         run = self.admit(params)
-        life = Life(run, params)
+        life = Life(run, params, self.lives)
         self.lives.append(life)
         self.decision = life
         return run
@@ -261,7 +302,7 @@ class InferenceMachine(RuleBasedStateMachine):
     def attached(self, inference_id: str, from_seq: int) -> Any:
         journal = self.host.service._journals.find(inference_id)
         compute = self.attach_to(inference_id, from_seq)
-        self.decision = (next(life for life in self.lives if life.run.stream.journal is journal), from_seq)
+        self.decision = (next(life for life in self.lives if life.run.listener.journal is journal), from_seq)
         return compute
 
     def cancelled(self, inference_id: str) -> Any:
@@ -277,12 +318,12 @@ class InferenceMachine(RuleBasedStateMachine):
         return announcements
 
     def connect(self, call: Call) -> None:
-        prompt = call.request.messages[0].content
-        life = next(life for life in self.lives if life.params.messages[0].content == prompt)
+        life = next(life for life in self.lives if life.run.task is asyncio.current_task())
+        assert life.run.cached is None, "a provider was asked for what is kept"
         assert not any(not earlier.closed for earlier in life.calls), "two attempts at once"
         assert life.run.outcome is None, "an attempt after the end"
         life.calls.append(call)
-        if int(str(prompt)) % 3:  # the others are kept waiting
+        if len(self.host.provider.calls) % 3:  # the others are kept waiting
             call.accept()
 
     # --- what comes on the wire ---
@@ -343,9 +384,10 @@ class InferenceMachine(RuleBasedStateMachine):
         self.step(action, pace)
 
     def inference(self, inference_id: str, window: str | None, options: dict[str, Any]) -> dict[str, Any]:
-        """A request whose prompt tells it from every other."""
+        """A request whose prompt tells it from every other, unless it may be answered from the cache."""
         self.requests += 1
-        params: dict[str, Any] = {"messages": [{"role": "user", "content": str(self.requests)}], **options}
+        prompt = "cached" if "cache" in options else str(self.requests)
+        params: dict[str, Any] = {"messages": [{"role": "user", "content": prompt}], **options}
         if window is not None:
             params["windowId"] = window
         return self.host.inference(inferenceId=inference_id, **params)
@@ -481,7 +523,7 @@ class InferenceMachine(RuleBasedStateMachine):
     @invariant()
     def the_slots_agree_with_who_runs_and_who_waits(self) -> None:
         slots = self.host.service.slots
-        live = [life.run for life in self.lives if life.run.outcome is None]
+        live = [life.run for life in self.lives if life.run.outcome is None and life.run.cached is None]
         waiting = [run for run in live if run._slot.is_waiting]
         assert slots.waiting == len(waiting) <= self.host.limits.max_queued_inferences
         assert slots.active == len(live) - len(waiting) <= self.host.limits.max_concurrent_inferences
@@ -501,6 +543,12 @@ class InferenceMachine(RuleBasedStateMachine):
     def the_outbox_weighs_what_it_holds(self) -> None:
         events = [item for item in self.host.outbox._queue if not isinstance(item, Reply)]
         assert self.host.outbox._event_bytes == sum(event.weight for event in events)
+
+    @invariant()
+    def a_circuit_waits_for_nobody_who_is_gone(self) -> None:
+        passages = [life.run._passage for life in self.lives if life.run.outcome is None]
+        for circuit in self.host.service.circuits._circuits.values():
+            assert circuit._probing is None or circuit._probing in passages
 
     # --- the end of a story ---
 
@@ -547,15 +595,22 @@ class InferenceMachine(RuleBasedStateMachine):
         assert host.provider.open_calls == []
 
     def _check_figures(self) -> None:
-        terminals = [life.events[-1] for life in self.lives]
-        if not terminals:
-            return
-        figures = self.host.service.providers["demo"]
-        assert figures.requests == self.host.service.total_inferences == len(self.lives)
-        assert figures.cancelled == sum("cancelled" in terminal["params"] for terminal in terminals)
-        assert figures.failures == sum(terminal["method"] == "llm:error" for terminal in terminals)
-        tokens = sum(terminal["params"]["usage"]["totalTokens"] for terminal in terminals)
-        assert figures.tokens == self.host.service.total_tokens == tokens
+        requests, failures, cancelled, tokens = (Counter[str]() for _ in range(4))
+        for life in self.lives:
+            terminal = life.events[-1]["params"]
+            if life.run.cached is None:
+                requests.update(life.asked)
+                failures.update(life.asked[:-1] + life.asked[-1:] * (life.events[-1]["method"] == "llm:error"))
+                cancelled.update(life.asked[-1:] * ("cancelled" in terminal))
+                tokens[life.asked[-1]] += terminal["usage"]["totalTokens"]
+        service = self.host.service
+        assert service.total_inferences == len(self.lives)
+        assert service.total_tokens == sum(tokens.values())
+        assert set(service.providers) == set(requests)
+        for name, figures in service.providers.items():
+            assert (figures.requests, figures.failures) == (requests[name], failures[name])
+            assert (figures.cancelled, figures.tokens) == (cancelled[name], tokens[name])
+        assert service.cache.figures.hits >= sum(life.run.cached is not None for life in self.lives)
 
 
 TestInference = InferenceMachine.TestCase

@@ -1,0 +1,53 @@
+"""OpenAI's Responses API: its reasoning models show their reasoning, and see it again, only here.
+
+Law: the rules of `providers.base`. One request per answer; nothing is stored at the provider, so that the whole
+conversation travels each time. The format is in `openai_responses_request` (out), `openai_responses_stream` (in) and
+`openai_responses_replay` (out again).
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from llm_sidecar.providers.base import Endpoint, ModelDescription, ProviderRequest
+from llm_sidecar.providers.events import ProviderEvent
+from llm_sidecar.providers.exchange import DecodedBody, exchange
+from llm_sidecar.providers.first_model import FirstModels
+from llm_sidecar.providers.http import HttpClient
+from llm_sidecar.providers.openai_endpoint import openai_headers, openai_url
+from llm_sidecar.providers.openai_models import list_openai_models
+from llm_sidecar.providers.openai_responses_replay import origin_of
+from llm_sidecar.providers.openai_responses_request import responses_body
+from llm_sidecar.providers.openai_responses_stream import ResponsesDecoder
+
+
+class OpenAIResponsesProvider:
+    """`Provider` for the Responses format. Use it from one event loop."""
+
+    def __init__(self, http: HttpClient) -> None:
+        self._http = http
+        self._first_models = FirstModels(self.list_models)
+
+    @asynccontextmanager
+    async def stream(self, request: ProviderRequest) -> AsyncIterator[AsyncIterator[list[ProviderEvent]]]:
+        """One streamed answer; see the rules of `providers.base`."""
+        endpoint = request.endpoint
+        async with self._first_models.named(request) as model_id:
+            url = openai_url(endpoint, "/responses", model_id)
+            body = responses_body(request, model_id)
+            headers = openai_headers(endpoint)
+            async with exchange(self._http, url, headers, body, secret=endpoint.api_key) as response:
+                max_event_bytes = self._http.limits.max_provider_event_bytes
+                decoder = ResponsesDecoder(origin_of(endpoint, model_id), max_event_bytes, endpoint.api_key)
+                yield DecodedBody(response, decoder, max_event_bytes)
+
+    async def list_models(self, endpoint: Endpoint) -> list[ModelDescription]:
+        """The models offered at `endpoint`: one list for both of OpenAI's formats. Raises `ProviderError`."""
+        return await list_openai_models(self._http, endpoint)
+
+    async def warm(self) -> None:
+        await self._http.warm()
+
+    async def aclose(self) -> None:
+        await self._http.aclose()

@@ -1,0 +1,29 @@
+"""Gemini's own format, for the tests that run against every adapter."""
+
+from __future__ import annotations
+
+import re
+
+from llm_sidecar.providers.gemini import GeminiProvider
+from tests.providers.fault_server import sse
+from tests.providers.gemini_fixtures import body, chunk, request_to, text
+from tests.providers.wire_format import WireFormat
+
+
+def model_of(_body: bytes, path: str) -> str:
+    match = re.fullmatch(r"/v1beta/models/([^/:]+):streamGenerateContent\?alt=sse", path)
+    assert match is not None, path
+    return match[1]
+
+
+FORMAT = WireFormat(
+    name="gemini",
+    make=GeminiProvider,
+    request=lambda url, model, key: request_to(url, key=key, model_id=model),
+    content_type="text/event-stream",
+    complete={name: body(name) for name in ("text.sse", "thoughts.sse", "parallel_tool_calls.sse")},
+    begun=sse(chunk(text("a"))),
+    model_of=model_of,
+    broken_event=sse("{not json"),
+    overlong_event=lambda size: b"data: " + b"x" * size,
+)
