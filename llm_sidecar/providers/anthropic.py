@@ -12,7 +12,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Final
 from urllib.parse import quote
 
-from llm_sidecar.providers.anthropic_events import ModelInfo, count, decode_models
+from llm_sidecar.providers.anthropic_events import ModelInfo, decode_models
 from llm_sidecar.providers.anthropic_request import message_body
 from llm_sidecar.providers.anthropic_stream import MessageDecoder
 from llm_sidecar.providers.base import Endpoint, ModelDescription, ProviderRequest
@@ -21,6 +21,7 @@ from llm_sidecar.providers.events import ProviderEvent
 from llm_sidecar.providers.exchange import DecodedBody, exchange, fetch, usable_key
 from llm_sidecar.providers.first_model import FirstModels
 from llm_sidecar.providers.http import HttpClient
+from llm_sidecar.providers.token_counts import count
 
 _VERSION: Final = "2023-06-01"
 """The API version that knows a temperature: 2026-10-21 refuses every request that names one ("Versions", Anthropic's

@@ -8,13 +8,12 @@ shapes are those of the official SDK's types (`RawMessageStreamEvent`, `Message`
 from __future__ import annotations
 
 import json
-from typing import Any, Final
+from typing import Any
 
 import msgspec
 from msgspec import Struct
 
-Number = int | float | None
-"""A count as servers write it; `count` makes it one."""
+from llm_sidecar.providers.token_counts import Number
 
 
 class OutputDetails(Struct, gc=False):
@@ -90,9 +89,6 @@ class ModelPage(Struct, gc=False):
     last_id: str | None = None
 
 
-_MAX_COUNT: Final = 2**53
-"""What a host's JSON parser can hold."""
-
 decode_event = msgspec.json.Decoder(StreamEvent).decode
 decode_message = msgspec.json.Decoder(Message).decode
 decode_models = msgspec.json.Decoder(ModelPage).decode
@@ -106,8 +102,3 @@ def decode_odd_event(data: bytes) -> StreamEvent:
 def content_block(block: dict[str, Any]) -> ContentBlock:
     """A block, typed. Raises `msgspec.ValidationError`."""
     return msgspec.convert(block, ContentBlock)
-
-
-def count(number: Number) -> int | None:
-    """A token count; None for what cannot be one."""
-    return int(number) if number is not None and 0 <= number <= _MAX_COUNT else None

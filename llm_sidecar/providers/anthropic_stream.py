@@ -134,6 +134,7 @@ class MessageDecoder:
             if event.message is not None:
                 self._take_head(event.message)
         elif event.type == "message_delta":
+            self._answered = True
             if event.delta is not None and event.delta.stop_reason:
                 self._raw_reason = event.delta.stop_reason
             self._take_usage(event.usage)

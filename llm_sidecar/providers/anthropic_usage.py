@@ -7,8 +7,9 @@ the cache had no part in, so that the whole prompt is the sum of three.
 
 from __future__ import annotations
 
-from llm_sidecar.providers.anthropic_events import MessageUsage, Number, count
+from llm_sidecar.providers.anthropic_events import MessageUsage
 from llm_sidecar.providers.events import UsageReport
+from llm_sidecar.providers.token_counts import Number, count
 
 
 class TurnUsage:

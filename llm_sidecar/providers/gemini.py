@@ -15,11 +15,12 @@ from llm_sidecar.providers.base import Endpoint, ModelDescription, ProviderReque
 from llm_sidecar.providers.endpoints import normalise_base_url
 from llm_sidecar.providers.events import ProviderEvent
 from llm_sidecar.providers.exchange import DecodedBody, exchange, fetch, usable_key
-from llm_sidecar.providers.gemini_chunks import ModelEntry, count, decode_models
+from llm_sidecar.providers.gemini_chunks import ModelEntry, decode_models
 from llm_sidecar.providers.gemini_model import gemini_model
 from llm_sidecar.providers.gemini_request import gemini_body
 from llm_sidecar.providers.gemini_stream import GeminiDecoder
 from llm_sidecar.providers.http import HttpClient
+from llm_sidecar.providers.token_counts import count
 
 _VERSION_PATH: Final = "/v1beta"
 _PAGE_SIZE: Final = 1_000

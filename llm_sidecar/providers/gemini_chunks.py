@@ -8,12 +8,13 @@ business. Source: the types of Google's own SDK, `google-genai`.
 from __future__ import annotations
 
 import json
-from typing import Any, Final
+from typing import Any
 
 import msgspec
 from msgspec import Raw, Struct
 
 from llm_sidecar.providers.surrogates import mended
+from llm_sidecar.providers.token_counts import Number
 
 
 class FunctionCall(Struct, gc=False):
@@ -40,10 +41,6 @@ class Content(Struct, gc=False):
 class Candidate(Struct, gc=False, rename="camel"):
     content: Content | None = None
     finish_reason: str | None = None
-
-
-Number = int | float | None
-"""A count as servers write it; `count` makes it one."""
 
 
 class UsageMetadata(Struct, gc=False, rename="camel"):
@@ -83,9 +80,6 @@ class ModelPage(Struct, gc=False, rename="camel"):
     next_page_token: str | None = None
 
 
-_MAX_COUNT: Final = 2**53
-"""What a host's JSON parser can hold."""
-
 decode_chunk = msgspec.json.Decoder(Chunk).decode
 decode_models = msgspec.json.Decoder(ModelPage).decode
 split_array = msgspec.json.Decoder(list[Raw]).decode
@@ -99,8 +93,3 @@ def decode_odd_chunk(data: bytes) -> Chunk:
     except msgspec.DecodeError:
         value = json.loads(data.decode("utf-8"), parse_constant=lambda _: None)
         return decode_chunk(mended(json.dumps(value, ensure_ascii=False)))
-
-
-def count(number: Number) -> int | None:
-    """A token count; None for what cannot be one."""
-    return int(number) if number is not None and 0 <= number <= _MAX_COUNT else None

@@ -20,8 +20,6 @@ from llm_sidecar.providers.events import (
     Finish,
     ModelNamed,
     ProviderEvent,
-    ReasoningDelta,
-    TextDelta,
     ToolCallDelta,
     UsageReport,
 )
@@ -33,13 +31,14 @@ from llm_sidecar.providers.gemini_chunks import (
     FunctionCall,
     Part,
     UsageMetadata,
-    count,
     decode_chunk,
     decode_odd_chunk,
     split_array,
 )
 from llm_sidecar.providers.gemini_signatures import SignatureRecorder
+from llm_sidecar.providers.piece_merger import REASONING, TEXT, PieceMerger
 from llm_sidecar.providers.sse import SseDecoder
+from llm_sidecar.providers.token_counts import count
 
 _NOT_FINISHED: Final = "FINISH_REASON_UNSPECIFIED"
 _BRAND: Final = "google"
@@ -59,9 +58,7 @@ class GeminiDecoder:
         self._secret = secret
         self._bare_json = BareJson(max_event_bytes)
         self._sse = SseDecoder(max_event_bytes)
-        self._batch: list[ProviderEvent] = []
-        self._run: list[str] = []
-        self._run_is_thought = False
+        self._pieces = PieceMerger()
         self._calls = 0
         self._signatures = SignatureRecorder(model_id, max_event_bytes)
         self._usage: UsageMetadata | None = None
@@ -125,7 +122,7 @@ class GeminiDecoder:
             return
         if chunk.model_version and not self._model_named:
             self._model_named = True
-            self._batch.append(ModelNamed(chunk.model_version.removeprefix("models/")))
+            self._pieces.put(ModelNamed(chunk.model_version.removeprefix("models/")))
         if chunk.usage_metadata is not None:
             self._usage = chunk.usage_metadata
         if chunk.candidates:
@@ -145,11 +142,7 @@ class GeminiDecoder:
             self._signatures.add_call(part.thought_signature)
         elif part.text is not None:
             is_thought = bool(part.thought)
-            if part.text:
-                if is_thought != self._run_is_thought:
-                    self._close_run()
-                    self._run_is_thought = is_thought
-                self._run.append(part.text)
+            self._pieces.add(REASONING if is_thought else TEXT, part.text)
             if is_thought:
                 self._signatures.add_thought(part.text, part.thought_signature)
             else:
@@ -164,31 +157,21 @@ class GeminiDecoder:
         except UnicodeDecodeError:
             self.failure = _protocol_error("sent a tool call that is not UTF-8")
             return
-        self._close_run()
         call_id = call.id or f"call_{uuid4().hex}"
-        self._batch.append(ToolCallDelta(self._calls, "{}" if arguments == "null" else arguments, call_id, call.name))
+        self._pieces.put(ToolCallDelta(self._calls, "{}" if arguments == "null" else arguments, call_id, call.name))
         self._calls += 1
-
-    def _close_run(self) -> None:
-        if not self._run:
-            return
-        pieces, self._run = self._run, []
-        text = "".join(pieces)
-        self._batch.append(ReasoningDelta(text) if self._run_is_thought else TextDelta(text, len(pieces)))
 
     def _report_usage(self) -> None:
         usage, self._usage = self._usage, None
         report = None if usage is None else _usage_report(usage)
         if report is not None and report != self._reported:
             self._reported = report
-            self._batch.append(report)
+            self._pieces.put(report)
 
     def _take_batch(self) -> list[ProviderEvent]:
         if not self.complete:
-            self._close_run()
             self._report_usage()
-        batch, self._batch = self._batch, []
-        return batch
+        return self._pieces.take()
 
     def _finish(self) -> None:
         try:
@@ -200,12 +183,11 @@ class GeminiDecoder:
         except ProviderError as failure:
             self.failure = failure
             return
-        self._close_run()
         self._report_usage()
         state = self._signatures.state()
         if state is not None:
-            self._batch.append(state)
-        self._batch.append(finish)
+            self._pieces.put(state)
+        self._pieces.put(finish)
         self.complete = True
 
 

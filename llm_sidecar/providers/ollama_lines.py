@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 from msgspec import Raw, Struct
 
-from llm_sidecar.providers.openai_chunks import Number
+from llm_sidecar.providers.token_counts import Number
 
 
 class Function(Struct, gc=False):

@@ -18,16 +18,16 @@ from llm_sidecar.providers.events import (
     ModelNamed,
     ProviderEvent,
     ProviderState,
-    ReasoningDelta,
-    TextDelta,
     ToolCallDelta,
     UsageReport,
 )
 from llm_sidecar.providers.exchange import UNREADABLE
 from llm_sidecar.providers.finish_reasons import finish_of
+from llm_sidecar.providers.kept_text import KeptText
 from llm_sidecar.providers.ndjson import LineSplitter
 from llm_sidecar.providers.ollama_lines import Line, ToolCall, decode_line
-from llm_sidecar.providers.openai_chunks import count
+from llm_sidecar.providers.piece_merger import REASONING, TEXT, PieceMerger
+from llm_sidecar.providers.token_counts import count
 
 THINKING: Final = "thinking"
 """The field of a message that holds the model's reasoning; the key of the provider state that holds it, too."""
@@ -48,10 +48,8 @@ class OllamaDecoder:
         self.failure: ProviderError | None = None
         self._secret = secret
         self._lines = LineSplitter(max_event_bytes)
-        self._batch: list[ProviderEvent] = []
-        self._text: list[str] = []
-        self._thinking: list[str] = []
-        self._thoughts = _Thoughts(max_event_bytes)
+        self._pieces = PieceMerger()
+        self._thoughts = KeptText(max_event_bytes)
         self._calls = 0
         self._model_named = False
         self._answered = False
@@ -64,7 +62,7 @@ class OllamaDecoder:
                 break
         else:
             self.failure = self._lines.failure
-        return self._take_batch()
+        return self._pieces.take()
 
     def end(self) -> list[ProviderEvent]:
         """The body ended cleanly. Its last line may lack its end (an error from Ollama's cloud does): a JSON object
@@ -99,25 +97,21 @@ class OllamaDecoder:
             return
         if line.model and not self._model_named:
             self._model_named = True
-            self._batch.append(ModelNamed(line.model))
+            self._pieces.put(ModelNamed(line.model))
         message = line.message
         if message is not None:
             self._answered = True
             if message.thinking:
-                self._close_text()
-                self._thinking.append(message.thinking)
+                self._thoughts.add(message.thinking)
+                self._pieces.add(REASONING, message.thinking)
             if message.content:
-                if self._thinking:
-                    self._close_thinking()
-                self._text.append(message.content)
+                self._pieces.add(TEXT, message.content)
             if message.tool_calls:
                 self._take_tool_calls(message.tool_calls)
         if line.done and self.failure is None:
             self._finish(line)
 
     def _take_tool_calls(self, calls: list[ToolCall]) -> None:
-        self._close_text()
-        self._close_thinking()
         for call in calls:
             function = call.function
             if function is None or not function.name:
@@ -128,34 +122,15 @@ class OllamaDecoder:
                 self.failure = _protocol_error("sent a tool call whose arguments are no JSON object")
                 return
             call_id = call.id or f"call_{uuid4().hex}"
-            self._batch.append(ToolCallDelta(self._calls, arguments, call_id, function.name))
+            self._pieces.put(ToolCallDelta(self._calls, arguments, call_id, function.name))
             self._calls += 1
-
-    def _close_text(self) -> None:
-        if self._text:
-            self._batch.append(TextDelta("".join(self._text), len(self._text)))
-            self._text = []
-
-    def _close_thinking(self) -> None:
-        if self._thinking:
-            thinking = "".join(self._thinking)
-            self._batch.append(ReasoningDelta(thinking))
-            self._thoughts.add(thinking)
-            self._thinking = []
-
-    def _take_batch(self) -> list[ProviderEvent]:
-        if not self.complete:
-            self._close_text()
-            self._close_thinking()
-        batch, self._batch = self._batch, []
-        return batch
 
     def _take_last_batch(self) -> list[ProviderEvent]:
         if not self.complete and self.failure is None:
             self.failure = ProviderError(
                 "STREAM_TRUNCATED", "The provider ended the stream in the middle of an answer."
             )
-        return self._take_batch()
+        return self._pieces.take()
 
     def _finish(self, line: Line) -> None:
         if not self._answered or line.done_reason in _NOT_ASKED:
@@ -166,34 +141,14 @@ class OllamaDecoder:
         except ProviderError as failure:
             self.failure = failure
             return
-        self._close_text()
-        self._close_thinking()
         # A count of zero is left out by Ollama, or means that it did not count: no prompt is empty.
         usage = UsageReport(count(line.prompt_eval_count) or None, count(line.eval_count) or None)
         if usage.prompt_tokens or usage.completion_tokens:
-            self._batch.append(usage)
+            self._pieces.put(usage)
         if self._calls and (thoughts := self._thoughts.text):
-            self._batch.append(ProviderState({THINKING: thoughts}))
-        self._batch.append(finish)
+            self._pieces.put(ProviderState({THINKING: thoughts}))
+        self._pieces.put(finish)
         self.complete = True
-
-
-class _Thoughts:
-    """The reasoning of one answer, kept because models want to see it again beside the results of their tool calls."""
-
-    def __init__(self, max_chars: int) -> None:
-        self._room = max_chars
-        self._pieces: list[str] = []
-
-    def add(self, text: str) -> None:
-        self._room -= len(text)
-        if self._room >= 0:
-            self._pieces.append(text)
-
-    @property
-    def text(self) -> str:
-        """All of it; "" where there was none, or too much to keep."""
-        return "".join(self._pieces) if self._room >= 0 else ""
 
 
 def _json_object(raw: Raw) -> str:

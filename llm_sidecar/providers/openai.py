@@ -1,7 +1,6 @@
 """OpenAI and Azure OpenAI: which of OpenAI's two formats a request is sent in.
 
-Law: the rules of `providers.base`. Chat completions, which every model but some knows and which says no more than
-needed, unless one of these wants the Responses format:
+Law: the rules of `providers.base`. Chat completions, unless one of these wants the Responses format:
 - the request asks for reasoning: only there is it shown, kept for the next turn, and combined with tools;
 - the model is offered nowhere else (`_RESPONSES_ONLY`), or takes tools nowhere else (`_TOOLS_BY_RESPONSES_ONLY`);
 - a message is an answer of this model that must be replayed as it came (`openai_responses_replay`).
@@ -37,12 +36,12 @@ _RESPONSES_ONLY: Final = (
     r"gpt-([\d.]+-)?rosalind",
 )
 """How the names of models without chat completions begin, up to a dash or their end. Source: the official SDK's types
-(what is in `AllModels` and not in `ChatModel`), and OpenAI's pages of the models for codex and pro, some of which
-`ChatModel` lists though the API answers "only supported in v1/responses"."""
+(what is in `AllModels` and not in `ChatModel`). Of the codex and pro families `ChatModel` lists some; they are taken by
+their family, for which the API answers "only supported in v1/responses"."""
 
 _TOOLS_BY_RESPONSES_ONLY: Final = (5, 6)
-"""From gpt-5.6 on, chat completions refuse tools beside reasoning, which these models do by themselves (Microsoft: they
-"support the Chat Completions API and they support tools, but [it] doesn't support the two together")."""
+"""From gpt-5.6 on, chat completions refuse tools unless reasoning is switched off, even where none was asked for (400
+"Function tools with reasoning_effort are not supported for gpt-5.6-… in /v1/chat/completions")."""
 
 _needs_responses_by_name: Final = re.compile(rf"(?:{'|'.join(_RESPONSES_ONLY)})(?:-.*)?").fullmatch
 _gpt_version: Final = re.compile(r"gpt-(\d)(?:\.(\d+))?(?:-.*)?").fullmatch

@@ -7,13 +7,14 @@ skipped unread. Values only: what they mean is `openai_stream`'s business.
 from __future__ import annotations
 
 import json
-from typing import Any, Final
+from typing import Any
 
 import msgspec
 from msgspec import Struct
 
 from llm_sidecar.providers.exchange import UNREADABLE
 from llm_sidecar.providers.surrogates import mended
+from llm_sidecar.providers.token_counts import Number
 
 
 class Function(Struct, gc=False):
@@ -43,10 +44,6 @@ class Choice(Struct, gc=False):
     delta: Delta | None = None
     message: Delta | None = None
     finish_reason: str | None = None
-
-
-Number = int | float | None
-"""A count as servers write it; `count` makes it one."""
 
 
 class TokenDetails(Struct, gc=False):
@@ -86,9 +83,6 @@ class ErrorObject(Struct, gc=False):
     object: str | None = None
 
 
-_MAX_COUNT: Final = 2**53
-"""What a host's JSON parser can hold."""
-
 decode_chunk = msgspec.json.Decoder(Chunk).decode
 _decode_error_object = msgspec.json.Decoder(ErrorObject).decode
 
@@ -112,11 +106,6 @@ def decode_odd_chunk(data: bytes) -> Chunk:
 
 def _mended(name: str | None) -> str | None:
     return None if name is None else mended(name)
-
-
-def count(number: Number) -> int | None:
-    """A token count; None for what cannot be one."""
-    return int(number) if number is not None and 0 <= number <= _MAX_COUNT else None
 
 
 def is_error_object(data: bytes) -> bool:

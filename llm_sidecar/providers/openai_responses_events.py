@@ -13,8 +13,8 @@ import json
 import msgspec
 from msgspec import Raw, Struct
 
-from llm_sidecar.providers.openai_chunks import Number
 from llm_sidecar.providers.surrogates import mended
+from llm_sidecar.providers.token_counts import Number
 
 
 class StreamEvent(Struct, gc=False):

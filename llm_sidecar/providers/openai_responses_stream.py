@@ -14,7 +14,6 @@ from llm_sidecar.errors import ProviderError
 from llm_sidecar.providers.api_errors import error_from_event
 from llm_sidecar.providers.events import Finish, ModelNamed, ProviderEvent, UsageReport
 from llm_sidecar.providers.exchange import UNREADABLE
-from llm_sidecar.providers.openai_chunks import count
 from llm_sidecar.providers.openai_responses_events import (
     ItemKind,
     OutputItem,
@@ -28,9 +27,10 @@ from llm_sidecar.providers.openai_responses_events import (
     decode_response,
     is_set,
 )
-from llm_sidecar.providers.openai_responses_merger import REASONING, TEXT, NewCall, PieceMerger
 from llm_sidecar.providers.openai_responses_replay import AnswerRecord, Origin
+from llm_sidecar.providers.piece_merger import REASONING, TEXT, NewCall, PieceMerger
 from llm_sidecar.providers.sse import SseDecoder
+from llm_sidecar.providers.token_counts import count
 
 _CHANNELS: Final = {
     "response.output_text.delta": TEXT,

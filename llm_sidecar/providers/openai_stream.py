@@ -9,8 +9,6 @@ The end is `[DONE]`, or a clean end of the body after a finish reason (vLLM and 
 
 from __future__ import annotations
 
-from typing import Final
-
 from llm_sidecar.errors import ProviderError
 from llm_sidecar.providers.api_errors import error_from_event
 from llm_sidecar.providers.events import (
@@ -18,30 +16,24 @@ from llm_sidecar.providers.events import (
     PromptProgress,
     ProviderEvent,
     ProviderState,
-    ReasoningDelta,
-    TextDelta,
-    ToolCallDelta,
     UsageReport,
 )
 from llm_sidecar.providers.exchange import UNREADABLE
 from llm_sidecar.providers.finish_reasons import finish_of
+from llm_sidecar.providers.kept_text import KeptText
 from llm_sidecar.providers.openai_chunks import (
     Chunk,
     Delta,
     TokenUsage,
     ToolCallPart,
-    count,
     decode_chunk,
     decode_odd_chunk,
     is_error_object,
 )
-from llm_sidecar.providers.openai_tool_calls import NewCall, ToolCallIndex
+from llm_sidecar.providers.openai_tool_calls import ToolCallIndex
+from llm_sidecar.providers.piece_merger import REASONING, TEXT, PieceMerger
 from llm_sidecar.providers.sse import SseDecoder
-from llm_sidecar.providers.surrogates import SurrogateJoiner
-
-_TEXT: Final = -1
-_REASONING: Final = -2
-"""Channels: these two, and each tool call under its number."""
+from llm_sidecar.providers.token_counts import count
 
 
 class ChatDecoder:
@@ -60,17 +52,15 @@ class ChatDecoder:
         self._secret = secret
         self._answers_tools = answers_tools
         self._sse = SseDecoder(max_event_bytes)
-        self._batch: list[ProviderEvent] = []
-        self._channel = _TEXT
-        self._run: list[str] = []
-        self._new_call: NewCall | None = None
-        self._halves = SurrogateJoiner()
+        self._pieces = PieceMerger()
         self._calls = ToolCallIndex()
         self._usage: TokenUsage | None = None
         self._model_named = False
         self._answered = False
         self._raw_reason: str | None = None
-        self._reasoning = _ReasoningState(max_event_bytes)
+        self._reasoning = KeptText(max_event_bytes)
+        self._reasoning_field = ""
+        """The name the server gave it, and wants it back under."""
 
     def feed(self, data: bytes) -> list[ProviderEvent]:
         """The events completed by `data`, in order; may be empty (keep-alives, half an event)."""
@@ -89,7 +79,7 @@ class ChatDecoder:
 
     def _is_more_text(self, data: bytes) -> bool:
         """The hot case, in one step: nearly every event of an answer adds a piece of text to the last one."""
-        if self._channel != _TEXT or not self._answered or self._halves:
+        if not self._answered or not self._pieces.is_on_text:
             return False
         try:
             chunk = decode_chunk(data)
@@ -103,7 +93,7 @@ class ChatDecoder:
             return False
         if delta.reasoning_content or delta.reasoning:
             return False
-        self._run.append(delta.content)
+        self._pieces.add_more_text(delta.content)
         return True
 
     def end(self) -> list[ProviderEvent]:
@@ -145,7 +135,7 @@ class ChatDecoder:
     def _take_chunk(self, chunk: Chunk, odd: bool) -> None:
         if chunk.model and not self._model_named:
             self._model_named = True
-            self._batch.append(ModelNamed(chunk.model))
+            self._pieces.put(ModelNamed(chunk.model))
         if chunk.choices:
             self._answered = True
             choice = chunk.choices[0]
@@ -158,29 +148,21 @@ class ChatDecoder:
             self._usage = chunk.usage
         if chunk.prompt_progress is not None:
             progress = chunk.prompt_progress
-            self._batch.append(PromptProgress(count(progress.processed) or 0, count(progress.total)))
+            self._pieces.put(PromptProgress(count(progress.processed) or 0, count(progress.total)))
 
     def _take_delta(self, delta: Delta, odd: bool) -> None:
         if delta.reasoning_content or delta.reasoning:
-            self._reasoning.field = "reasoning_content" if delta.reasoning_content else "reasoning"
-            self._take_text(_REASONING, delta.reasoning_content or delta.reasoning or "", odd)
+            self._reasoning_field = "reasoning_content" if delta.reasoning_content else "reasoning"
+            reasoning = delta.reasoning_content or delta.reasoning or ""
+            self._reasoning.add(reasoning)
+            self._pieces.add(REASONING, reasoning, odd=odd)
         if delta.content:
-            self._take_text(_TEXT, delta.content, odd)
+            self._pieces.add(TEXT, delta.content, odd=odd)
         elif delta.refusal:
-            self._take_text(_TEXT, delta.refusal, odd)
+            self._pieces.add(TEXT, delta.refusal, odd=odd)
         if delta.tool_calls:
             for part in delta.tool_calls:
                 self._take_tool_call(part, odd)
-
-    def _take_text(self, channel: int, text: str, odd: bool) -> None:
-        if odd or self._halves:
-            text = self._halves.join(channel, text)
-            if not text:
-                return
-        if channel != self._channel:
-            self._close_run()
-            self._channel = channel
-        self._run.append(text)
 
     def _take_tool_call(self, part: ToolCallPart, odd: bool) -> None:
         try:
@@ -189,41 +171,19 @@ class ChatDecoder:
             self.failure = _protocol_error("sent a tool call without a name")
             return
         if new_call is not None:
-            self._close_run()
-            self._channel, self._new_call = number, new_call
-            self._run.append("")
+            self._pieces.begin_call(number, new_call)
         if part.function is not None and part.function.arguments:
-            self._take_text(number, part.function.arguments, odd)
-
-    def _close_run(self) -> None:
-        if not self._run:
-            return
-        pieces, self._run = self._run, []
-        text = "".join(pieces)
-        if self._channel == _TEXT:
-            self._batch.append(TextDelta(text, len(pieces)))
-        elif self._channel == _REASONING:
-            self._batch.append(ReasoningDelta(text))
-            self._reasoning.add(text)
-        else:
-            call, self._new_call = self._new_call, None
-            self._batch.append(
-                ToolCallDelta(self._channel, text, call.id, call.name)
-                if call is not None
-                else ToolCallDelta(self._channel, text)
-            )
+            self._pieces.add(number, part.function.arguments, odd=odd)
 
     def _report_usage(self) -> None:
         usage, self._usage = self._usage, None
         if usage is not None and (usage.prompt_tokens or usage.completion_tokens):
-            self._batch.append(_usage_report(usage))
+            self._pieces.put(_usage_report(usage))
 
     def _take_batch(self) -> list[ProviderEvent]:
         if not self.complete:
-            self._close_run()
             self._report_usage()
-        batch, self._batch = self._batch, []
-        return batch
+        return self._pieces.take()
 
     def _finish(self) -> None:
         if not self._answered:
@@ -234,33 +194,13 @@ class ChatDecoder:
         except ProviderError as failure:
             self.failure = failure
             return
-        for channel in self._halves.abandon():
-            self._take_text(channel, "\ufffd", odd=False)
-        self._close_run()
+        self._pieces.abandon_halves()
         self._report_usage()
-        state = self._reasoning.state()
-        if state is not None and (self._calls or self._answers_tools):
-            self._batch.append(state)
-        self._batch.append(finish)
+        reasoning = self._reasoning.text
+        if reasoning and (self._calls or self._answers_tools):
+            self._pieces.put(ProviderState({self._reasoning_field: reasoning}))
+        self._pieces.put(finish)
         self.complete = True
-
-
-class _ReasoningState:
-    """The reasoning of one answer, kept because servers want to see it again wherever tools were called."""
-
-    def __init__(self, max_chars: int) -> None:
-        self.field = ""
-        """The name the server gave it, and wants it back under."""
-        self._room = max_chars
-        self._pieces: list[str] = []
-
-    def add(self, text: str) -> None:
-        self._room -= len(text)
-        if self._room >= 0:
-            self._pieces.append(text)
-
-    def state(self) -> ProviderState | None:
-        return ProviderState({self.field: "".join(self._pieces)}) if self._pieces and self._room >= 0 else None
 
 
 def _usage_report(usage: TokenUsage) -> UsageReport:

@@ -7,15 +7,10 @@ last one), repeat the `id` in every piece, or say index 0 for every call (then a
 
 from __future__ import annotations
 
-from typing import NamedTuple
 from uuid import uuid4
 
 from llm_sidecar.providers.openai_chunks import ToolCallPart
-
-
-class NewCall(NamedTuple):
-    id: str
-    name: str
+from llm_sidecar.providers.piece_merger import NewCall
 
 
 class ToolCallIndex:

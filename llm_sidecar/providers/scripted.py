@@ -37,7 +37,10 @@ class ScriptedProvider:
             yield batches
 
     async def list_models(self, endpoint: Endpoint) -> list[ModelDescription]:
-        return [ModelDescription(model_id, context_window=_CONTEXT_WINDOW, max_output_tokens=_MAX_OUTPUT) for model_id in MODELS]
+        return [
+            ModelDescription(model_id, context_window=_CONTEXT_WINDOW, max_output_tokens=_MAX_OUTPUT)
+            for model_id in MODELS
+        ]
 
     async def warm(self) -> None:
         """There is nothing to load."""

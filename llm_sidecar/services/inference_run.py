@@ -62,13 +62,7 @@ class InferenceRun:
         self._on_end = on_end
         self._loop = asyncio.get_running_loop()
         self._passage = Passage(None)
-        self._relay = Relay(
-            params,
-            listener,
-            limits.max_answer_bytes,
-            self.route.model_id,
-            records=params.cache and cached is None,
-        )
+        self._relay = Relay(params, listener, limits.max_answer_bytes, self.route.model_id)
         self._terminal = TerminalBuilder(params, self.attempts, listener, limits, is_cached=cached is not None)
         self._timers = Timers(params, limits, self._whole_expired, self._content_expired)
         self._started = False

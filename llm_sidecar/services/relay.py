@@ -16,19 +16,16 @@ from llm_sidecar.services.recording import RecordedAnswer, Recording
 class Relay:
     """Of one inference; `begin` for each attempt. `answer` is what has come of the present one."""
 
-    def __init__(
-        self, params: InferenceParams, listener: Listener, max_answer_bytes: int, model_id: str, *, records: bool
-    ) -> None:
+    def __init__(self, params: InferenceParams, listener: Listener, max_answer_bytes: int, model_id: str) -> None:
         self._params = params
         self._listener = listener
         self._max_answer_bytes = max_answer_bytes
-        self._records = records
         self.begin(model_id)
 
     def begin(self, model_id: str) -> None:
         """Forget what came; a new answer begins."""
         self.answer = Answer(self._params, model_id, self._max_answer_bytes)
-        self._recording = Recording() if self._records else None
+        self._recording = Recording() if self._params.cache else None
 
     @property
     def recorded(self) -> RecordedAnswer | None:

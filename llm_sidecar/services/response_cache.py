@@ -52,10 +52,8 @@ class ResponseCache:
 
     def find(self, key: str) -> RecordedAnswer | None:
         """The answer kept under `key`; None if there is none (any more)."""
+        self._drop_expired()
         entry = self._entries.get(key)
-        if entry is not None and entry.expires_at <= self._clock():
-            self._drop(key)
-            entry = None
         if entry is None:
             self._misses += 1
             return None

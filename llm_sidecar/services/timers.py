@@ -40,7 +40,6 @@ class Timers:
 
     def await_content(self) -> None:
         """A request is sent: its first token is waited for."""
-        self._has_content = False
         self._content.start(self._first_ms / 1000)
 
     def content_came(self) -> None:

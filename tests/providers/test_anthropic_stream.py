@@ -233,6 +233,12 @@ def test_llama_cpp_may_leave_out_the_beginning() -> None:
     assert usage_of(got) == UsageReport(completion_tokens=3)
 
 
+def test_llama_cpp_may_leave_out_everything_but_the_end() -> None:
+    """Where all it wrote was half a character."""
+    got = decode_events(*stop("max_tokens", output_tokens=1))
+    assert got == [UsageReport(completion_tokens=1), Finish("length", "max_tokens")]
+
+
 def test_a_whole_message_is_one_batch() -> None:
     decoder = MessageDecoder("anthropic", MAX)
     assert decoder.feed_whole(body("message.json")) == [

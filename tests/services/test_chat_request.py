@@ -368,7 +368,7 @@ def test_an_image_that_cannot_be_one_is_refused_without_its_address(url: str) ->
     content = [{"type": "text", "text": "a"}, {"type": "image_url", "image_url": {"url": url}}]
     problems = refused({"messages": [USER, {"role": "user", "content": content}]})
     assert problems.keys() == {"request.messages[1].content[1].image_url.url"}
-    assert not any(url[-6:] in reason for reason in problems.values())
+    assert not any(url in reason for reason in problems.values())
 
 
 def test_a_finer_look_at_an_image_is_refused() -> None:

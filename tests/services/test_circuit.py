@@ -193,6 +193,18 @@ def test_the_failure_of_the_probe_opens_it_for_another_cooldown() -> None:
     assert bench.refusal().retry_after_ms == 10_000
 
 
+@pytest.mark.parametrize("has_content", [False, True])
+def test_after_each_cooldown_another_one_may_try(has_content: bool) -> None:
+    bench = half_open()
+    for _ in range(5):
+        probe = bench.enter()
+        if has_content:
+            probe.content_came()
+        probe.end(ProviderError("SERVER_ERROR", "Failed."))
+        bench.refusal()
+        bench.now += 10
+
+
 def test_a_probe_that_is_cancelled_teaches_nothing_and_the_next_may_try() -> None:
     bench = half_open()
     bench.enter().leave()
@@ -281,7 +293,7 @@ def test_whatever_happens_nobody_is_let_in_during_a_cooldown_and_one_at_most_aft
     for action, which in steps:
         before = bench.state
         if action == "wait":
-            bench.now += 4
+            bench.now += 5
         elif action == "enter":
             try:
                 inside.append(bench.enter())

@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 
 from llm_sidecar.errors import ERROR_KINDS, ProviderError, network_error
+from llm_sidecar.limits import Limits
+from llm_sidecar.providers.base import Endpoint
 from llm_sidecar.providers.events import (
     Finish,
     ModelNamed,
@@ -20,6 +22,8 @@ from llm_sidecar.providers.events import (
     ToolCallDelta,
     UsageReport,
 )
+from llm_sidecar.services.attempts import Attempts
+from llm_sidecar.services.routing import Route
 from tests.services.fake_provider import Call
 from tests.services.host import Event, Host, Refused, now, play, settle
 
@@ -292,6 +296,14 @@ def test_the_time_of_the_whole_is_that_of_all_routes_together() -> None:
         assert host.provider.open_calls == []
 
     play(scenario)
+
+
+def test_nothing_is_tried_when_the_time_is_over() -> None:
+    unused: Any = None
+    routes = [Route(unused, Endpoint(name, ""), "", None) for name in ("first", "second")]
+    for error in (failure(retry_after_ms=0), failure("AUTH_ERROR")):
+        assert Attempts(routes, 1, Limits()).after(error, 0.0) is None
+        assert Attempts(routes, 1, Limits()).after(error, 0.1) is not None
 
 
 # --- the end, in every state ---

@@ -111,6 +111,23 @@ def test_adjacent_pieces_of_one_kind_are_joined() -> None:
     assert recorded.joined_deltas == 2
 
 
+def test_pieces_of_one_call_are_joined_only_where_nothing_gets_lost() -> None:
+    pieces: list[ProviderEvent] = [
+        ToolCallDelta(0, "[", "id", None),
+        ToolCallDelta(0, "1", None, "late"),
+        ToolCallDelta(0, ","),
+        ToolCallDelta(1, "{", "id-1", "g"),
+        ToolCallDelta(0, "2]"),
+        ToolCallDelta(1, "}"),
+    ]
+    recorded = record(pieces)
+    assert recorded is not None
+    assert [event.arguments for event in recorded.events if isinstance(event, ToolCallDelta)] == [
+        "[", "1,", "{", "2]", "}",
+    ]  # fmt: skip
+    assert answer_of(recorded.events).tool_calls == answer_of(pieces).tool_calls
+
+
 def test_an_answer_of_half_a_mebibyte_is_kept_and_a_longer_one_is_not() -> None:
     batches: list[list[ProviderEvent]] = [[TextDelta("x" * 1_024)]] * 511
     recorded = record(*batches, [Finish("stop", None)])

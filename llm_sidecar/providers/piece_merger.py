@@ -41,6 +41,15 @@ class PieceMerger:
             self._channel = channel
         self._run.append(piece)
 
+    @property
+    def is_on_text(self) -> bool:
+        """Whether a piece of text would simply follow the one before it."""
+        return self._channel == TEXT and not self._halves
+
+    def add_more_text(self, piece: str) -> None:
+        """The hot case of `add`: another piece (not empty, whole characters) while `is_on_text`."""
+        self._run.append(piece)
+
     def begin_call(self, number: int, call: NewCall) -> None:
         """A tool call begins, maybe without any arguments yet."""
         self._close_run()
