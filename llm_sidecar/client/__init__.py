@@ -7,9 +7,11 @@ async with SidecarProcess.start() as sidecar:
                 print(event.token, end="")
 """
 
+from llm_sidecar.client.chunk_stream import ChunkStream
 from llm_sidecar.client.event_stream import AnswerEvent, EventStream
 from llm_sidecar.client.process import SidecarDied, SidecarProcess
 from llm_sidecar.errors import SidecarError
+from llm_sidecar.messages.chat import ChatCompletion, ChatCompletionChunk
 from llm_sidecar.messages.events import (
     DoneEvent,
     ErrorEvent,
@@ -18,13 +20,18 @@ from llm_sidecar.messages.events import (
     TokenEvent,
     ToolCallEvent,
 )
+from llm_sidecar.messages.generation import GeneratedText
 from llm_sidecar.messages.handshake import InitializeParams
 
 __all__ = [
     "AnswerEvent",
+    "ChatCompletion",
+    "ChatCompletionChunk",
+    "ChunkStream",
     "DoneEvent",
     "ErrorEvent",
     "EventStream",
+    "GeneratedText",
     "InitializeParams",
     "ProgressEvent",
     "SidecarDied",

@@ -20,6 +20,7 @@ from llm_sidecar.client.event_stream import AnswerEvent, EventStream
 from llm_sidecar.errors import SidecarError
 from llm_sidecar.limits import Limits
 from llm_sidecar.messages.catalogue import NOTIFICATIONS
+from llm_sidecar.messages.chat import ChatChunkEvent, ChatCompletionChunk
 from llm_sidecar.wire.envelope import encode_notification
 from llm_sidecar.wire.error_codes import ErrorObject
 from llm_sidecar.wire.framing import LineFramer, LineTooLong
@@ -42,7 +43,10 @@ _decode_event: Final[dict[str, Callable[[msgspec.Raw], AnswerEvent]]] = {
     for name, notification in NOTIFICATIONS.items()
     if notification.params in get_args(AnswerEvent)
 }
+_decode_chunk: Final = msgspec.json.Decoder(ChatChunkEvent).decode
 _encode: Final = msgspec.json.Encoder().encode
+
+OnChunk = Callable[[ChatCompletionChunk], None]
 
 
 class Connection:
@@ -57,6 +61,7 @@ class Connection:
         self._ids = itertools.count(1)
         self._waiting: dict[int | str | float | None, asyncio.Future[bytes]] = {}
         self._streams: dict[str, EventStream] = {}
+        self._chunk_takers: dict[int | str | float | None, OnChunk] = {}
         self._failure: SidecarError | None = None
 
     def set_max_message_bytes(self, value: int) -> None:
@@ -64,12 +69,15 @@ class Connection:
         self._max_message_bytes = value
         self._framer.max_line_bytes = value
 
-    async def request(self, method: str, params: Any) -> bytes:
-        """The JSON text of the result. Raises the peer's error, `MESSAGE_TOO_LARGE`, or what `fail` was given."""
+    async def request(self, method: str, params: Any, on_chunk: OnChunk | None = None) -> bytes:
+        """The JSON text of the result; `on_chunk` is called with the chunks that come before it. Raises the peer's
+        error, `MESSAGE_TOO_LARGE`, or what `fail` was given."""
         request_id = next(self._ids)
         reply: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
         self._post(request_id, method, params)
         self._waiting[request_id] = reply
+        if on_chunk is not None:
+            self._chunk_takers[request_id] = on_chunk
         try:
             return await reply
         except asyncio.CancelledError:
@@ -77,6 +85,7 @@ class Connection:
             raise
         finally:
             del self._waiting[request_id]
+            self._chunk_takers.pop(request_id, None)
 
     def notify(self, method: str, params: Any) -> None:
         """Send a notification; without a peer, nowhere."""
@@ -131,6 +140,9 @@ class Connection:
             self._post(next(self._ids), "llm:cancel", {"inferenceId": inference_id})
 
     def _take(self, message: _Incoming) -> None:
+        if message.method == "llm:chat:chunk":
+            self._take_chunk(message.params)
+            return
         if message.method is not None:
             self._take_event(message.method, message.params)
             return
@@ -150,6 +162,12 @@ class Connection:
         stream = self._streams.get(event.inference_id)
         if stream is not None:
             stream.put(event)
+
+    def _take_chunk(self, params: msgspec.Raw) -> None:
+        event = _decode_chunk(params)
+        take = self._chunk_takers.get(event.request_id)
+        if take is not None:
+            take(event.chunk)
 
 
 def _error_of(error: ErrorObject) -> SidecarError:

@@ -21,10 +21,13 @@ import msgspec
 
 from llm_sidecar import __version__
 from llm_sidecar.client.child import ChildProcess
+from llm_sidecar.client.chunk_stream import ChunkStream
 from llm_sidecar.client.connection import Connection
 from llm_sidecar.client.event_stream import EventStream
 from llm_sidecar.errors import SidecarError
 from llm_sidecar.limits import KIB
+from llm_sidecar.messages.chat import ChatCompletion, ChatCompletionParams
+from llm_sidecar.messages.generation import GeneratedText, GenerateTextParams
 from llm_sidecar.messages.handshake import PROTOCOL_VERSION, ClientInfo, InitializeParams, InitializeResult
 from llm_sidecar.messages.inference import InferenceParams
 from llm_sidecar.wire.framing import LineFramer
@@ -118,6 +121,31 @@ class SidecarProcess:
     async def request(self, method: str, params: Mapping[str, Any] | msgspec.Struct | None = None) -> Any:
         """The result, as plain JSON values. Raises `SidecarError` with the peer's code, or `SidecarDied`."""
         return msgspec.json.decode(await self._connection.request(method, {} if params is None else params))
+
+    async def generate_text(self, params: Mapping[str, Any] | GenerateTextParams) -> GeneratedText:
+        """`llm:generate-text`. Raises as `request`; cancelling it cancels the inference."""
+        return msgspec.json.decode(await self._connection.request("llm:generate-text", params), type=GeneratedText)
+
+    async def complete_chat(self, params: Mapping[str, Any] | ChatCompletionParams) -> ChatCompletion:
+        """`llm:chat:completions`, whole. Raises as `request`; cancelling it cancels the inference."""
+        return msgspec.json.decode(await self._connection.request("llm:chat:completions", params), type=ChatCompletion)
+
+    @asynccontextmanager
+    async def stream_chat(self, params: Mapping[str, Any] | ChatCompletionParams) -> AsyncGenerator[ChunkStream]:
+        """`llm:chat:completions` as a stream, to iterate its chunks. Leaving the block before the end cancels it.
+
+        The iteration raises what `request` raises, also where the request is refused.
+        """
+        fields: dict[str, Any] = dict(msgspec.to_builtins(params))
+        fields["request"] = {**fields["request"], "stream": True}
+        stream = ChunkStream()
+        reply = asyncio.ensure_future(self._connection.request("llm:chat:completions", fields, stream.put))
+        reply.add_done_callback(stream.end)
+        try:
+            yield stream
+        finally:
+            reply.cancel()
+            await asyncio.wait([reply])
 
     @asynccontextmanager
     async def inference(self, params: Mapping[str, Any] | InferenceParams) -> AsyncGenerator[EventStream]:

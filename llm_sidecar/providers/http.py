@@ -1,7 +1,8 @@
 """The one HTTP client of our own: aiohttp, made strict; its exceptions are translated by `http_errors`.
 
-Law: one request, one response; no redirect is followed, no proxy, netrc or cookie is used, no compressed body is
-accepted, certificates are always checked. Nothing times out here but the connection: how long an answer may take is
+Law: one request, one response (but a request that met a kept connection just as its server closed it is sent again on
+another); no redirect is followed, no proxy, netrc or cookie is used, no compressed body is accepted, certificates are
+always checked. Nothing times out here but the connection: how long an answer may take is
 the inference service's business. Adapters above know no aiohttp type, and this module knows no provider.
 
 aiohttp costs about a quarter of a second to import, so it is imported by the first request (or `warm`), in a thread.
@@ -15,7 +16,9 @@ import io
 import ssl
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from typing import TYPE_CHECKING, Final
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from weakref import WeakSet
 
 from llm_sidecar import __version__
 from llm_sidecar.errors import ProviderError
@@ -30,6 +33,8 @@ _READ_BUFFER_BYTES: Final = 64 * KIB
 """aiohttp stops reading the socket at twice this; the kernel's window then holds the provider back."""
 _KEEP_ALIVE_SECONDS: Final = 30.0
 """A person's pause between two questions, and less than servers and address translators usually allow."""
+_MOST_REPETITIONS: Final = 5
+"""Kept connections that can be found closed, one after the other, by one request."""
 _LINGER_SECONDS: Final = 1.0
 """How long the last bytes of a finished answer may take before its connection is closed instead of reused."""
 
@@ -123,7 +128,7 @@ class HttpClient:
     def __init__(self, limits: Callable[[], Limits]) -> None:
         self._limits_in_force = limits
         self._loading = asyncio.Lock()
-        self._response_class: type[aiohttp.ClientResponse] | None = None
+        self._classes: _Classes | None = None
         self._tls: ssl.SSLContext | None = None
         self._session: aiohttp.ClientSession | None = None
 
@@ -135,8 +140,8 @@ class HttpClient:
     async def warm(self) -> None:
         """Import what the first request needs; the event loop stays responsive."""
         async with self._loading:
-            if self._response_class is None:
-                self._response_class = await asyncio.to_thread(_load)
+            if self._classes is None:
+                self._classes = await asyncio.to_thread(_load)
                 gc.freeze()  # what was imported stays: the collector need not look at it again and again
 
     async def _trusted(self) -> ssl.SSLContext:
@@ -164,18 +169,23 @@ class HttpClient:
         from yarl import URL
 
         connect_seconds = self.limits.connect_timeout_ms / 1000
-        try:
-            raw = await session.request(
-                method,
-                URL(url, encoded=True),
-                headers=headers,
-                data=None if body is None else io.BytesIO(body),
-                allow_redirects=False,
-                timeout=ClientTimeout(total=None, connect=connect_seconds),
-                ssl=await self._trusted() if url.startswith("https:") else True,
-            )
-        except Exception as error:
-            raise translate(error, host_and_port(url)) from error
+        sending = _Sending()
+        _now_sending.set(sending)
+        raw = None
+        while raw is None:
+            try:
+                raw = await session.request(
+                    method,
+                    URL(url, encoded=True),
+                    headers=headers,
+                    data=None if body is None else io.BytesIO(body),
+                    allow_redirects=False,
+                    timeout=ClientTimeout(total=None, connect=connect_seconds),
+                    ssl=await self._trusted() if url.startswith("https:") else True,
+                )
+            except Exception as error:
+                if not sending.may_repeat(error):
+                    raise translate(error, host_and_port(url)) from error
         response = HttpResponse(raw, session, url, connect_seconds)
         problem = _unacceptable(response)
         if problem is not None:
@@ -185,18 +195,18 @@ class HttpClient:
 
     async def _open_session(self) -> aiohttp.ClientSession:
         await self.warm()
-        assert self._response_class is not None
+        assert self._classes is not None
         if self._session is None:
             import aiohttp
 
             self._session = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(
+                connector=self._classes.connector(
                     limit=0,
                     keepalive_timeout=_KEEP_ALIVE_SECONDS,
                     resolver=aiohttp.ThreadedResolver(),
                 ),
                 headers={"User-Agent": f"llm-sidecar/{__version__}", "Accept-Encoding": "identity"},
-                response_class=self._response_class,
+                response_class=self._classes.response,
                 cookie_jar=aiohttp.DummyCookieJar(),
                 read_bufsize=_READ_BUFFER_BYTES,
                 auto_decompress=False,
@@ -205,7 +215,35 @@ class HttpClient:
         return self._session
 
 
-def _load() -> type[aiohttp.ClientResponse]:
+class _Sending:
+    """One request on its way. Servers close kept connections when they like, some (llama.cpp) after every answer."""
+
+    def __init__(self) -> None:
+        self.connection_is_kept = False
+        self._repetitions = 0
+
+    def may_repeat(self, error: Exception) -> bool:
+        """Whether `error` is a kept connection that was closed before a byte of the answer, and not one too many."""
+        import aiohttp
+
+        is_closed = isinstance(error, aiohttp.ServerDisconnectedError | ConnectionResetError | BrokenPipeError)
+        may = self.connection_is_kept and is_closed and self._repetitions < _MOST_REPETITIONS
+        self.connection_is_kept = False
+        self._repetitions += 1
+        return may
+
+
+_now_sending: Final[ContextVar[_Sending]] = ContextVar("_now_sending")
+
+
+class _Classes(NamedTuple):
+    """aiohttp's, with habits of ours."""
+
+    response: type[aiohttp.ClientResponse]
+    connector: type[aiohttp.TCPConnector]
+
+
+def _load() -> _Classes:
     import aiohttp
 
     class AbortingResponse(aiohttp.ClientResponse):
@@ -216,7 +254,20 @@ def _load() -> type[aiohttp.ClientResponse]:
                 self.connection.transport.abort()
             super().close()
 
-    return AbortingResponse
+    class TellingConnector(aiohttp.TCPConnector):
+        """Says of a connection whether it was used before."""
+
+        def __init__(self, **options: Any) -> None:
+            super().__init__(**options)
+            self._used: WeakSet[object] = WeakSet()
+
+        async def connect(self, req: Any, traces: Any, timeout: Any) -> Any:
+            connection = await super().connect(req, traces, timeout)
+            _now_sending.get().connection_is_kept = connection.protocol in self._used
+            self._used.add(connection.protocol)
+            return connection
+
+    return _Classes(AbortingResponse, TellingConnector)
 
 
 def _trust_system() -> ssl.SSLContext:

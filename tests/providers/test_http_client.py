@@ -17,7 +17,7 @@ from llm_sidecar.errors import ProviderError
 from llm_sidecar.limits import Limits
 from llm_sidecar.providers.http import HttpClient
 from tests.providers.contract import run
-from tests.providers.fault_server import Exchange, answer, fault_server, saying
+from tests.providers.fault_server import Exchange, answer, fault_server, saying, saying_then_closing
 
 CERTIFICATE = Path(__file__).parent / "self_signed_localhost.pem"
 """Key and certificate for `localhost` and 127.0.0.1 that nobody trusts; made for these tests only."""
@@ -174,3 +174,40 @@ def test_a_lost_idle_connection_is_replaced_in_silence(caplog: pytest.LogCapture
     run(main())
     gc.collect()
     assert caplog.records == []
+
+
+@pytest.mark.parametrize("closed", [1, 3])
+def test_a_request_that_meets_a_connection_just_closed_is_sent_again(closed: int) -> None:
+    """llama.cpp closes its connection after every answer, and says it keeps it."""
+
+    async def main() -> None:
+        async def script(exchange: Exchange) -> None:
+            if exchange in answered:
+                exchange.close()  # the second request on a connection is one too many
+            else:
+                answered.add(exchange)
+                await exchange.send(answer(200, b"{}"))
+
+        answered: set[Exchange] = set()
+        async with fault_server(script) as server, client() as http:
+            responses = [await http.send("POST", server.url, {}, b"{}") for _ in range(closed)]
+            for response in responses:
+                assert await response.read_all(100) == b"{}"
+                response.close()
+            response = await http.send("POST", server.url, {}, b"{}")
+            assert await response.read_all(100) == b"{}"
+            response.close()
+            assert len(server.connections) == closed + 1
+
+    run(main())
+
+
+def test_a_request_that_meets_a_new_connection_just_closed_is_not_sent_again() -> None:
+    async def main() -> None:
+        async with fault_server(saying_then_closing()) as server, client() as http:
+            with pytest.raises(ProviderError) as failed:
+                await http.send("POST", server.url, {}, b"{}")
+            assert failed.value.code == "NETWORK_ERROR"
+            assert len(server.requests) == 1
+
+    run(main())

@@ -182,7 +182,9 @@ def test_the_answer_to_the_probe_closes_it() -> None:
     bench = half_open()
     bench.enter().end(None)
     assert (bench.state.state, bench.state.failures) == ("closed", 0)
-    bench.fail(2)
+    bench.fail(3)
+    bench.refusal()
+    bench.now += 10
     bench.enter()
 
 
