@@ -15,7 +15,8 @@ from llm_sidecar.limits import Limits
 from llm_sidecar.messages import chat, generation, inference, models
 from llm_sidecar.messages.shape import NoParams
 from llm_sidecar.messages.status import ServiceStatus
-from llm_sidecar.providers.brands import EnvironmentKeys
+from llm_sidecar.providers.base import Endpoint
+from llm_sidecar.providers.brands import BRANDS, EnvironmentKeys
 from llm_sidecar.providers.prices import PriceList
 from llm_sidecar.providers.registry import ProviderRegistry
 from llm_sidecar.rpc.context import Context, Handler, Late
@@ -48,7 +49,7 @@ class Methods:
         self._keys = keys
         self._prices = PriceList()
         self._model_lists = ModelLists(self._router, self._prices, limits)
-        self.inferences = InferenceService(self._router, outbox, limits)
+        self.inferences = InferenceService(self._router, outbox, self._prices, limits)
         self._generation = TextGeneration(self._router, self.inferences)
         self._chat = ChatCompletions(self.inferences, outbox, limits)
         self.handlers: dict[str, Handler] = {
@@ -66,6 +67,8 @@ class Methods:
     async def warm(self, provider_ids: list[str]) -> None:
         """Load the code of these providers before their first request."""
         await self._router.warm(provider_ids)
+        for brand in (BRANDS[name] for name in provider_ids if name in BRANDS):
+            await self._prices.warm(Endpoint(brand.id, self._keys.base_url(brand) or brand.base_url or ""))
 
     async def aclose(self) -> None:
         """Return when every upstream is closed."""

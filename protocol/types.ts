@@ -860,6 +860,7 @@ export interface ErrorEvent {
   details?: Record<string, unknown>;
   partialText?: string;
   usage: Usage;
+  cost?: number;
   providerId: string;
   modelId: string;
   attempts: number;

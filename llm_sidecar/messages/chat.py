@@ -15,6 +15,9 @@ from llm_sidecar.messages.chat_request import ChatCompletionRequest, ChatToolCal
 from llm_sidecar.messages.events import FinishReason
 from llm_sidecar.messages.shape import Params, Shape, WindowId
 
+RequestId = str | int | float | None
+"""The id of a JSON-RPC request."""
+
 
 class OpenAIShape(Struct, omit_defaults=True, kw_only=True):
     """A JSON object of OpenAI's that the sidecar sends."""
@@ -132,5 +135,5 @@ class ChatCompletionChunk(OpenAIShape, kw_only=True):
 class ChatChunkEvent(Shape, kw_only=True):
     """`llm:chat:chunk`: a piece of the answer to the request `requestId`, before its response."""
 
-    request_id: str | int | float | None
+    request_id: RequestId
     chunk: ChatCompletionChunk

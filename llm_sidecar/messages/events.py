@@ -97,7 +97,7 @@ class DoneEvent(InferenceEvent, kw_only=True):
     total_tokens: int
     usage: Usage
     cost: float | None
-    """US dollars; null where the price is not known."""
+    """US dollars at list price for `usage`; null where the price is not known, 0 for an answer from the cache."""
     finish_reason: FinishReason
     raw_finish_reason: str | None
     cancelled: bool = False
@@ -124,6 +124,8 @@ class ErrorEvent(InferenceEvent, kw_only=True):
     details: dict[str, Any] | None = None
     partial_text: str | None = None
     usage: Usage
+    cost: float | None = None
+    """US dollars at list price for `usage`, where it is known; a refused request used nothing."""
     provider_id: str
     model_id: str
     attempts: int

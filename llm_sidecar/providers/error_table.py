@@ -33,8 +33,8 @@ class _Row(Struct, frozen=True):
         )
 
 
-def _words(text: str) -> frozenset[str]:
-    return frozenset(text.split())
+def _words(*lines: str) -> frozenset[str]:
+    return frozenset(word for line in lines for word in line.split())
 
 
 def _any_of(*patterns: str) -> re.Pattern[str]:
@@ -50,11 +50,12 @@ _TABLE: Final = (
         "INSUFFICIENT_QUOTA",
         statuses=frozenset({402}),
         names=_words(
-            """insufficient_quota credit_balance_exhausted organization_spend_limit_exceeded billing_not_active
-            project_spend_limit_exceeded organization_usage_limit_exceeded
-            billing_error enforced_spend_limit_reached contract_spend_limit_reached
-            quota_exhausted payment_required budget_exceeded
-            openrouter_key_limit openrouter_workspace_budget openrouter_guardrail_budget"""
+            "insufficient_quota credit_balance_exhausted billing_not_active",  # OpenAI
+            "organization_spend_limit_exceeded project_spend_limit_exceeded organization_usage_limit_exceeded",
+            "billing_error enforced_spend_limit_reached contract_spend_limit_reached",  # Anthropic
+            "quota_exhausted",  # Google
+            "payment_required openrouter_key_limit openrouter_workspace_budget openrouter_guardrail_budget",
+            "budget_exceeded",  # LiteLLM
         ),
         wordings=_any_of(
             r"credit balance is too low",  # Anthropic, 400
@@ -90,8 +91,9 @@ _TABLE: Final = (
     _Row(
         "INVALID_MODEL",
         names=_words(
-            """model_not_found invalid_model deploymentnotfound model_decommissioned
-            key_model_access_denied team_model_access_denied user_model_access_denied org_model_access_denied"""
+            "model_not_found deploymentnotfound invalid_model model_decommissioned",  # OpenAI, Azure, Mistral, Groq
+            "key_model_access_denied team_model_access_denied",  # LiteLLM
+            "user_model_access_denied org_model_access_denied",
         ),
         wordings=_any_of(
             r"\bmodel\b[^,;\n]{0,200}?\bnot (found|exist)",  # OpenAI, Groq, vLLM, Ollama, DeepSeek, llama.cpp

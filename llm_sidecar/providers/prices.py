@@ -54,6 +54,7 @@ class PriceList:
         self._snapshot: DataSnapshot | None = None
         self._is_broken = False
         self._loading = asyncio.Lock()
+        self._warming: asyncio.Future[None] | None = None
         self._known = lru_cache(_REMEMBERED_MODELS)(self._find)
 
     async def warm(self, endpoint: Endpoint) -> None:
@@ -61,6 +62,11 @@ class PriceList:
         if self._snapshot is None and _may_cost(endpoint):
             async with self._loading:
                 await asyncio.to_thread(self._load)
+
+    def warm_soon(self, endpoint: Endpoint) -> None:
+        """As `warm`, without waiting for it."""
+        if self._snapshot is None and self._warming is None and _may_cost(endpoint):
+            self._warming = asyncio.ensure_future(self.warm(endpoint))
 
     def cost(self, endpoint: Endpoint, model_id: str, usage: Usage) -> float | None:
         """US dollars for `usage` of a model at an endpoint, exact in decimals, as the nearest float; None where no

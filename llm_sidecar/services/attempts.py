@@ -1,8 +1,9 @@
 """Which attempt comes next: again on the same route, or on the next one of the chain.
 
 Law: it decides and does nothing. Retries on one route come first; the next route is taken when they are used up or of
-no use, and at once where the origin's circuit is open, or where it let us wait for a first token in vain (another such
-wait could use up the time of the whole). Only before the first content (the caller's business).
+no use, and at once where the origin's circuit is open, where it asks us to wait longer than `retry_max_ms`, or where it
+let us wait for a first token in vain (another such wait could use up the time of the whole). Only before the first
+content (the caller's business).
 """
 
 from __future__ import annotations
@@ -33,6 +34,8 @@ class Attempts:
         self.route = routes[0]
         self.sent = 0
         """Requests that left for a provider."""
+        self.may_be_charged = False
+        """Whether a provider took the last request, or may have."""
         self.failed_routes: list[tuple[Route, str]] = []
         self._others = routes[1:]
         self._max_retries = DEFAULT_RETRIES if max_retries is None else max_retries
@@ -47,12 +50,23 @@ class Attempts:
     def begin(self) -> None:
         """Another attempt is made on the present route."""
         self._on_this_route += 1
+        self.may_be_charged = False
+
+    def send(self) -> None:
+        """Its request leaves."""
+        self.sent += 1
+        self.may_be_charged = True
+
+    def was_refused(self) -> None:
+        """The provider did not take it, or was not reached."""
+        self.may_be_charged = False
 
     def after(self, error: SidecarError, seconds_left: float) -> NextAttempt | None:
         """What comes after `error`; None if there is nothing left to try in the time that is left."""
         if not (self._others and _would_only_wait_again(error)):
             delay_ms = retry_delay_ms(error, self._on_this_route, self._max_retries, self._limits, random.uniform)
-            if delay_ms is not None and delay_ms / 1000 < seconds_left:
+            is_too_long = bool(self._others) and (delay_ms or 0) > self._limits.retry_max_ms
+            if delay_ms is not None and delay_ms / 1000 < seconds_left and not is_too_long:
                 return NextAttempt(delay_ms, self.route)
         return NextAttempt(0, self._others[0]) if self._others and seconds_left > 0 else None
 

@@ -22,12 +22,11 @@ from llm_sidecar.messages.chat import (
     ChatFunctionDelta,
     ChatToolCallDelta,
     ChatUsage,
+    RequestId,
 )
 from llm_sidecar.messages.events import FinishReason, ThinkingEvent, TokenEvent, ToolCallEvent
 from llm_sidecar.services.journal import Journals
 from llm_sidecar.services.token_stream import EventSink, QueuedEvent, TokenStream
-
-RequestId = str | int | float | None
 
 _CHUNK_BYTES: Final = 384
 """What a chunk weighs besides its text, about."""

@@ -21,13 +21,14 @@ from llm_sidecar.messages.chat import (
     ChatCompletionTokens,
     ChatPromptTokens,
     ChatUsage,
+    RequestId,
 )
 from llm_sidecar.messages.chat_request import ChatFunctionCall, ChatToolCall
 from llm_sidecar.messages.content import ToolCall
 from llm_sidecar.messages.events import DoneEvent
 from llm_sidecar.messages.inference import InferenceParams
 from llm_sidecar.providers.brands import BRANDS
-from llm_sidecar.services.chat_chunks import ChunkStream, RequestId
+from llm_sidecar.services.chat_chunks import ChunkStream
 from llm_sidecar.services.chat_request import inference_params
 from llm_sidecar.services.inference import InferenceService
 from llm_sidecar.services.token_stream import EventSink

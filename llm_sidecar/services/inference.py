@@ -16,6 +16,7 @@ from llm_sidecar.limits import Limits
 from llm_sidecar.messages.events import DoneEvent, ErrorEvent
 from llm_sidecar.messages.inference import AttachResult, InferenceParams
 from llm_sidecar.messages.status import ProviderState
+from llm_sidecar.providers.prices import PriceList
 from llm_sidecar.services.circuit import Circuits
 from llm_sidecar.services.inference_run import InferenceRun
 from llm_sidecar.services.journal import Journals
@@ -32,9 +33,10 @@ from llm_sidecar.services.token_stream import EventSink, TokenStream
 class InferenceService:
     """Used from the event loop only."""
 
-    def __init__(self, router: Router, sink: EventSink, limits: Callable[[], Limits]) -> None:
+    def __init__(self, router: Router, sink: EventSink, prices: PriceList, limits: Callable[[], Limits]) -> None:
         self._router = router
         self._sink = sink
+        self._prices = prices
         self._limits = limits
         self._runs: dict[str, InferenceRun] = {}
         self._tasks: set[asyncio.Task[None]] = set()
@@ -75,6 +77,7 @@ class InferenceService:
             listener=listen(inference_id) if listen is not None else self._tell_host(inference_id, params),
             sink=self._sink,
             circuits=self.circuits,
+            prices=self._prices,
             limits=limits,
             cached=cached,
             on_end=self._ended,

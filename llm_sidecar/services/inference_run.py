@@ -14,11 +14,12 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 
 from llm_sidecar import log
-from llm_sidecar.errors import SidecarError
+from llm_sidecar.errors import ProviderError, SidecarError
 from llm_sidecar.limits import Limits
 from llm_sidecar.messages.events import DoneEvent, ErrorEvent
 from llm_sidecar.messages.inference import InferenceParams
 from llm_sidecar.providers.events import ProviderEvent
+from llm_sidecar.providers.prices import PriceList
 from llm_sidecar.services.answer import Answer
 from llm_sidecar.services.attempts import Attempts, NextAttempt
 from llm_sidecar.services.circuit import Circuits, Passage
@@ -45,6 +46,7 @@ class InferenceRun:
         listener: Listener,
         sink: EventSink,
         circuits: Circuits,
+        prices: PriceList,
         limits: Limits,
         cached: RecordedAnswer | None = None,
         on_end: Callable[[InferenceRun], None],
@@ -59,11 +61,12 @@ class InferenceRun:
         self._slot = slot
         self._sink = sink
         self._circuits = circuits
+        self._prices = prices
         self._on_end = on_end
         self._loop = asyncio.get_running_loop()
         self._passage = Passage(None)
         self._relay = Relay(params, listener, limits.max_answer_bytes, self.route.model_id)
-        self._terminal = TerminalBuilder(params, self.attempts, listener, limits, is_cached=cached is not None)
+        self._terminal = TerminalBuilder(params, self.attempts, listener, prices, limits, is_cached=cached is not None)
         self._timers = Timers(params, limits, self._whole_expired, self._content_expired)
         self._started = False
         self._was_queued = False
@@ -152,18 +155,21 @@ class InferenceRun:
 
     async def _ask(self) -> int:
         """Send the request and pass on its answer, as `_attempt` says."""
-        self.attempts.sent += 1
+        self.attempts.send()
         self._timers.await_content()
         delay_ms = None
         request = provider_request(self.params, self.route, self.attempts.sent)
         try:
             async with self.route.provider.stream(request) as batches:
                 self.listener.thinking("processing")
+                self._prices.warm_soon(self.route.endpoint)
                 delay_ms = self._end_attempt(await self._read(batches))
         except BaseException as error:
             if isinstance(error, asyncio.CancelledError) and self._is_cancelled():
                 raise
             if delay_ms is None and not self._closed:
+                if isinstance(error, ProviderError):
+                    self.attempts.was_refused()
                 delay_ms = self._end_attempt(self._reason(error))
             else:
                 log.warning("cleanup failed", inferenceId=self.inference_id, exception=type(error).__name__)

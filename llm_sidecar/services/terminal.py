@@ -12,9 +12,10 @@ import msgspec
 
 from llm_sidecar.errors import SidecarError
 from llm_sidecar.limits import Limits
-from llm_sidecar.messages.events import UNNUMBERED, DoneEvent, ErrorEvent, Timings
+from llm_sidecar.messages.events import UNNUMBERED, DoneEvent, ErrorEvent, Timings, Usage
 from llm_sidecar.messages.inference import InferenceParams
 from llm_sidecar.providers.events import Finish
+from llm_sidecar.providers.prices import PriceList
 from llm_sidecar.services.answer import Answer
 from llm_sidecar.services.attempts import Attempts
 from llm_sidecar.services.listener import Listener
@@ -25,13 +26,21 @@ class TerminalBuilder:
     """Keeps what a terminal tells besides the answer: attempts, and when things happened (the event loop's seconds)."""
 
     def __init__(
-        self, params: InferenceParams, attempts: Attempts, listener: Listener, limits: Limits, *, is_cached: bool
+        self,
+        params: InferenceParams,
+        attempts: Attempts,
+        listener: Listener,
+        prices: PriceList,
+        limits: Limits,
+        *,
+        is_cached: bool,
     ) -> None:
         self.granted_at: float | None = None
         self.first_content_at: float | None = None
         self._params = params
         self._attempts = attempts
         self._listener = listener
+        self._prices = prices
         self._is_cached = is_cached
         self._limits = limits
         self._loop = asyncio.get_running_loop()
@@ -56,6 +65,7 @@ class TerminalBuilder:
 
     def failed(self, answer: Answer, error: SidecarError) -> ErrorEvent:
         """The end of an answer that failed."""
+        usage = answer.meter.usage(complete=False, was_sent=self._attempts.may_be_charged)
         return ErrorEvent(
             inference_id=self._listener.inference_id,
             seq=UNNUMBERED,
@@ -66,7 +76,8 @@ class TerminalBuilder:
             retry_after_ms=error.retry_after_ms,
             details=error.details,
             partial_text=answer.text[: longest_text(self._limits)] or None,
-            usage=answer.meter.usage(complete=False, was_sent=self._attempts.sent > 0),
+            usage=usage,
+            cost=self._cost(answer, usage),
             provider_id=self._attempts.route.endpoint.provider_id,
             model_id=answer.model_id,
             attempts=self._attempts.sent,
@@ -74,14 +85,14 @@ class TerminalBuilder:
         )
 
     def _done(self, answer: Answer, finish: Finish, *, cancelled: bool) -> DoneEvent:
-        usage = answer.meter.usage(complete=not cancelled, was_sent=not cancelled or self._attempts.sent > 0)
+        usage = answer.meter.usage(complete=not cancelled, was_sent=not cancelled or self._attempts.may_be_charged)
         return DoneEvent(
             inference_id=self._listener.inference_id,
             seq=UNNUMBERED,
             window_id=self._listener.window_id,
             total_tokens=usage.total_tokens,
             usage=usage,
-            cost=None,
+            cost=self._cost(answer, usage),
             finish_reason=finish.reason,
             raw_finish_reason=finish.raw,
             cancelled=cancelled,
@@ -95,6 +106,15 @@ class TerminalBuilder:
             cached=self._is_cached,
             timings=self._timings(),
         )
+
+    def _cost(self, answer: Answer, usage: Usage) -> float | None:
+        if self._is_cached:
+            return 0.0
+        route = self._attempts.route
+        cost = self._prices.cost(route.endpoint, answer.model_id, usage)
+        if cost is None and answer.model_id != route.model_id:  # the provider's name for it is not on the list
+            cost = self._prices.cost(route.endpoint, route.model_id, usage)
+        return cost
 
     def _size(self, answer: Answer, done: DoneEvent) -> int:
         """Bytes of the whole message; 0 where it is small for sure (no JSON escape is longer than six bytes)."""

@@ -1,13 +1,14 @@
 """An inference whose caller waits for its end: the whole answer is the result of one request.
 
 Law: the result comes once, after everything the listener had to say. A caller who leaves (who cancels the future)
-cancels the inference, in whatever state it is.
+cancels the inference, in whatever state it is, before the next request is looked at.
 """
 
 from __future__ import annotations
 
 import asyncio
-from typing import Generic, TypeVar
+from collections.abc import Callable
+from typing import Any, Generic, TypeVar
 
 from llm_sidecar.errors import SidecarError
 from llm_sidecar.messages.events import DoneEvent, ErrorEvent, ThinkingStatus
@@ -16,6 +17,20 @@ from llm_sidecar.services.inference import InferenceService
 from llm_sidecar.services.inference_run import InferenceRun
 
 T = TypeVar("T")
+
+
+class _Outcome(asyncio.Future[T]):
+    """A future that tells of its cancellation at once, not in the next turn of the event loop."""
+
+    def __init__(self, on_cancel: Callable[[], None]) -> None:
+        super().__init__()
+        self._on_cancel = on_cancel
+
+    def cancel(self, msg: Any | None = None) -> bool:
+        is_cancelled = super().cancel(msg)
+        if is_cancelled:
+            self._on_cancel()
+        return is_cancelled
 
 
 class WholeAnswer(Generic[T]):
@@ -30,13 +45,12 @@ class WholeAnswer(Generic[T]):
         self.inference_id = params.inference_id
         self.window_id = params.window_id
         self._params = params
-        self._outcome: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+        self._outcome: asyncio.Future[T] = _Outcome(self._cancel_run)
 
     def ask(self, inferences: InferenceService) -> asyncio.Future[T]:
         """Start the inference; returns what its result will be, or its error. Raises what `InferenceService.admit`
         raises."""
         self.run = inferences.admit(self._params, lambda _: self)
-        self._outcome.add_done_callback(self._cancel_for_nobody)
         inferences.start(self.run)
         return self._outcome
 
@@ -44,8 +58,8 @@ class WholeAnswer(Generic[T]):
         """What the caller gets for a complete answer."""
         raise NotImplementedError
 
-    def _cancel_for_nobody(self, outcome: asyncio.Future[T]) -> None:
-        announce = self.run.cancel() if outcome.cancelled() else None
+    def _cancel_run(self) -> None:
+        announce = self.run.cancel()
         if announce is not None:
             announce()
 

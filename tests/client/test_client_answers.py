@@ -30,8 +30,15 @@ def text_of(chunks: list[ChatCompletionChunk]) -> str:
     return "".join(choice.delta.content or "" for chunk in chunks for choice in chunk.choices)
 
 
+async def read(sidecar: SidecarProcess, params: Any, chunks: list[ChatCompletionChunk]) -> None:
+    """Put the chunks into a list, one by one."""
+    async with sidecar.stream_chat(params) as stream:
+        while chunk := await anext(stream, None):
+            chunks.append(chunk)
+
+
 async def is_idle(sidecar: SidecarProcess) -> bool:
-    """Wait until nothing runs; cancelling takes no time of its own, so that the next answer tells."""
+    """Whether nothing runs: cancelling takes no time of its own, so that the next answer tells."""
     return (await sidecar.request("llm:get-status"))["activeInferences"] == 0
 
 
@@ -93,14 +100,21 @@ def test_what_goes_wrong_is_raised_after_the_chunks_so_far(run: Run) -> None:
         async with SidecarProcess.start() as sidecar:
             chunks: list[ChatCompletionChunk] = []
             with pytest.raises(SidecarError) as caught:
-                async with sidecar.stream_chat(chat(f'[[demo: text="one two three" reset=2 {FAST}]]')) as stream:
-                    async for chunk in stream:
-                        chunks.append(chunk)  # noqa: PERF401: what came before the error counts
+                await read(sidecar, chat(f'[[demo: text="one two three" reset=2 {FAST}]]'), chunks)
             assert (caught.value.code, caught.value.retryable) == ("NETWORK_ERROR", True)
             assert text_of(chunks) == "one two"
+
+    run(main())
+
+
+def test_a_refused_stream_raises_where_it_is_iterated(run: Run) -> None:
+    async def main() -> None:
+        async with (
+            SidecarProcess.start() as sidecar,
+            sidecar.stream_chat({**chat("x"), "service": "nobody"}) as stream,
+        ):
             with pytest.raises(SidecarError) as caught:
-                async with sidecar.stream_chat({**chat("x"), "service": "nobody"}) as stream:
-                    await anext(stream)
+                await anext(stream)
             assert caught.value.code == "SERVICE_NOT_FOUND"
 
     run(main())

@@ -25,6 +25,8 @@ from llm_sidecar.messages.content import (
     ToolDefinition,
 )
 from llm_sidecar.messages.inference import InferenceParams
+from llm_sidecar.providers.base import Endpoint, ProviderRequest
+from llm_sidecar.providers.openai_request import chat_body
 from llm_sidecar.rpc.params import decode_params
 from llm_sidecar.services.chat_request import inference_params
 
@@ -190,6 +192,18 @@ def test_a_refusal_is_what_the_assistant_said(said: Json, content: Any) -> None:
 )
 def test_reasoning_goes_back_as_state_of_the_provider(said: Json, state: Json | None) -> None:
     assert message({"role": "assistant", "content": "x", **said}).provider_state == state
+
+
+@pytest.mark.parametrize("name", ["reasoning_content", "provider_state"])
+def test_deepseek_sees_its_reasoning_again_beside_the_call_it_led_to(name: str) -> None:
+    said = {"reasoning_content": "hm"} if name == "reasoning_content" else {name: {"reasoning_content": "hm"}}
+    turn = [
+        USER,
+        {"role": "assistant", "tool_calls": [CALL], **said},
+        {**USER, "role": "tool", "tool_call_id": "call_1"},
+    ]
+    request = ProviderRequest(Endpoint("deepseek", "https://api.deepseek.com"), "m", asked({"messages": turn}).messages)
+    assert msgspec.json.decode(chat_body(request, "m"))["messages"][1]["reasoning_content"] == "hm"
 
 
 def test_a_message_the_official_sdk_dumps_whole_is_taken_back() -> None:

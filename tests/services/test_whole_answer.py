@@ -183,6 +183,23 @@ def test_a_cancelled_request_is_answered_so_at_once_and_closes_its_upstream(reac
 
 
 @for_every_method
+def test_the_slot_of_a_cancelled_request_is_free_for_the_next_line(make: Make) -> None:
+    async def scenario(host: Host) -> None:
+        request = await streaming(host, make)
+        host.dispatcher.cancel_request(request["id"])
+        host.send(following := make(host))
+        await settle()
+        call = host.provider.last
+        call.accept()
+        call.say("mine")
+        call.finish()
+        await settle()
+        assert text_of(host.result(following)) == "mine"
+
+    play(scenario, max_concurrent_inferences=1)
+
+
+@for_every_method
 @pytest.mark.parametrize("on_cancel", ["go on", "end", ValueError("no")], ids=str)
 def test_a_provider_that_takes_a_cancellation_badly_changes_nothing(on_cancel: OnCancel, make: Make) -> None:
     async def scenario(host: Host) -> None:
