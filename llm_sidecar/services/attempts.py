@@ -50,7 +50,6 @@ class Attempts:
     def begin(self) -> None:
         """Another attempt is made on the present route."""
         self._on_this_route += 1
-        self.may_be_charged = False
 
     def send(self) -> None:
         """Its request leaves."""

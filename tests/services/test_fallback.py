@@ -329,7 +329,7 @@ async def sleeping(host: Host) -> None:
     """It waits for a retry on the fallback."""
     host.provider.last.refuse(failure("AUTH_ERROR"))
     await settle()
-    host.provider.last.refuse(failure("RATE_LIMIT", retry_after_ms=50_000))
+    host.provider.last.refuse(failure("RATE_LIMIT", retry_after_ms=25_000))
 
 
 async def leaving(host: Host) -> None:
