@@ -18,6 +18,7 @@ commands:
   serve    speak the protocol on stdin / stdout
   demo     spawn a sidecar as a host would and stream an answer into the terminal
   chat     talk to the best model at hand
+  models   which providers can be used, what they offer at which price
   doctor   check this installation
   schema   print the protocol: OpenRPC, JSON Schema, TypeScript
 
@@ -69,6 +70,8 @@ def _run_for_people(command: str, arguments: list[str]) -> None:
         from llm_sidecar.cli.demo import main as run
     elif command == "chat":
         from llm_sidecar.cli.chat import main as run
+    elif command == "models":
+        from llm_sidecar.cli.models import main as run
     elif command == "doctor":
         from llm_sidecar.cli.doctor import main as run
     elif command == "schema":

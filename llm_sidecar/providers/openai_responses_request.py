@@ -1,7 +1,8 @@
 """A `ProviderRequest` as the body of an OpenAI response (`POST /responses`, streamed, nothing stored).
 
 Law: a pure mapping, as `openai_request`. Nothing is silently changed:
-- `stop` and `seed` have no counterpart in this format: a request that holds one is refused.
+- `stop` has no counterpart in this format: a request that holds one is refused. `seed` has none either; it asks for a
+  best effort only, and is left out.
 - A tool whose `strict` is not set is sent as `strict: false`. Left out, it would mean true here (in chat completions,
   false), and OpenAI would rewrite the tool's schema: every optional argument becomes a required one.
 - `reasoning.budgetTokens` has no counterpart either; providers take what they know of `reasoning`.
@@ -37,8 +38,6 @@ def responses_body(request: ProviderRequest, model_id: str) -> bytes:
     """The JSON body. Raises `INVALID_REQUEST` for what this format, or JSON, cannot express."""
     if request.stop:
         raise _no_counterpart("stop sequences")
-    if request.seed is not None:
-        raise _no_counterpart("a seed")
     origin = origin_of(request.endpoint, model_id)
     body: dict[str, Any] = {
         "model": model_id,

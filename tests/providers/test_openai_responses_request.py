@@ -72,9 +72,12 @@ def test_sampling_options_are_passed_on_even_where_they_are_zero() -> None:
     assert not {"max_tokens", "max_completion_tokens"} & body.keys()
 
 
-@pytest.mark.parametrize(("field", "value"), [("stop", ["x"]), ("seed", 0), ("seed", 7)])
-def test_what_the_format_cannot_express_is_refused_and_not_dropped(field: str, value: object) -> None:
-    assert "Responses" in refusal(**{field: value}).message
+def test_stop_sequences_which_the_format_cannot_express_are_refused_and_not_dropped() -> None:
+    assert "Responses" in refusal(stop=["x"]).message
+
+
+def test_a_seed_asks_for_a_best_effort_and_is_left_out_where_there_is_no_word_for_it() -> None:
+    assert "seed" not in sent(seed=7)
 
 
 def test_no_stop_sequences_are_none() -> None:
