@@ -116,7 +116,8 @@ class InvalidParams(SidecarError):
 
 
 class ProviderError(SidecarError):
-    """A provider, or the way to it, failed. `status` is the HTTP status where there was one."""
+    """A provider, or the way to it, failed. `status` is the HTTP status where there was one; `param` the field of the
+    request that is at fault, where the provider named one, in its own words: for adapters, told to nobody."""
 
     def __init__(
         self,
@@ -126,6 +127,7 @@ class ProviderError(SidecarError):
         status: int | None = None,
         errno: str | None = None,
         provider_code: str | None = None,
+        param: str | None = None,
         retryable: bool | None = None,
         retry_after_ms: int | None = None,
     ) -> None:
@@ -138,6 +140,9 @@ class ProviderError(SidecarError):
             details["providerCode"] = provider_code
         super().__init__(code, message, retryable=retryable, retry_after_ms=retry_after_ms, details=details or None)
         self.status = status
+        self.param = param
+        self.model_id: str | None = None
+        """The model that was asked, where the adapter found out which one is meant."""
 
 
 def network_error(errno: str, message: str) -> ProviderError:

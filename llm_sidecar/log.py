@@ -3,7 +3,7 @@
 Law: a log line never blocks the program, never holds a secret, a prompt or a completion, and never goes to stdout.
 A line is an event name and a few small fields the caller chose; exception texts of other libraries are not among
 them (their class name is). What a host does not read is dropped and counted, not waited for. Every secret that is
-live in the process is registered with `hide` and replaced wherever it turns up.
+live in the process is masked wherever it turns up (`redaction`).
 """
 
 from __future__ import annotations
@@ -12,16 +12,19 @@ import logging
 import os
 import select
 import sys
+import threading
 import time
+from types import TracebackType
 from typing import Any, Final
 
 import msgspec
+
+from llm_sidecar.redaction import redact
 
 _LEVELS: Final = {"debug": 10, "info": 20, "warning": 30, "error": 40, "off": 100}
 _MAX_LINE: Final = 4096
 """PIPE_BUF on Linux: a line up to this size is written whole or not at all, and a writable pipe takes it at once."""
 _MAX_FIELD: Final = 400
-_MASK: Final = "***"
 
 _encode = msgspec.json.Encoder(enc_hook=repr).encode
 
@@ -30,7 +33,6 @@ class _Log:
     def __init__(self) -> None:
         self.level = _LEVELS["info"]
         self.dropped = 0
-        self.secrets: list[str] = []
 
 
 _state = _Log()
@@ -41,20 +43,6 @@ def configure(level: str) -> None:
     if level not in _LEVELS:
         raise ValueError(f"log level must be one of {', '.join(_LEVELS)}")
     _state.level = _LEVELS[level]
-
-
-def hide(secret: str | None) -> None:
-    """Replace `secret` by `***` in every line from now on. Strings under 4 characters are not worth hiding."""
-    if secret and len(secret) >= 4 and secret not in _state.secrets:
-        _state.secrets.append(secret)
-
-
-def redact(text: str) -> str:
-    """`text` with every registered secret masked."""
-    for secret in _state.secrets:
-        if secret in text:
-            text = text.replace(secret, _MASK)
-    return text
 
 
 def debug(event: str, **fields: Any) -> None:
@@ -113,12 +101,17 @@ class _ForeignLogs(logging.Handler):
 
 
 def capture_foreign_logs() -> None:
-    """Route the standard `logging` of every library here, so that it can neither print raw text nor be lost."""
+    """Route the standard `logging` and `warnings` of every library here, and what Python says of exceptions that nobody
+    caught, so that it can neither print raw text nor be lost."""
     root = logging.getLogger()
     root.handlers[:] = [_ForeignLogs()]
     root.setLevel(logging.DEBUG if _state.level <= 10 else logging.WARNING)
-    sys.excepthook = lambda kind, value, trace: error(
-        "uncaught",
-        exception=kind.__name__,
-        at=f"{trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}" if trace else "",
-    )
+    logging.captureWarnings(True)
+    sys.excepthook = lambda kind, value, trace: _uncaught(kind, trace)
+    sys.unraisablehook = lambda said: _uncaught(said.exc_type, said.exc_traceback)
+    threading.excepthook = lambda said: _uncaught(said.exc_type, said.exc_traceback)
+
+
+def _uncaught(kind: type[BaseException], trace: TracebackType | None) -> None:
+    at = f"{trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}" if trace else ""
+    error("uncaught", exception=kind.__name__, at=at)

@@ -13,10 +13,10 @@ from typing import Any
 
 from msgspec import Struct
 
-from llm_sidecar import log
 from llm_sidecar.errors import FieldProblem, InvalidParams
 from llm_sidecar.limits import Limits, limits_from_environment
 from llm_sidecar.providers.brands import BRANDS, EnvironmentKeys
+from llm_sidecar.redaction import hide
 
 
 class Settings(Struct, frozen=True):
@@ -31,7 +31,7 @@ class Settings(Struct, frozen=True):
 
 def take_keys(environment: MutableMapping[str, str]) -> EnvironmentKeys:
     """The providers' keys and addresses in `environment`. Every `*_API_KEY` is removed from it, so that no child
-    inherits one, and hidden from every log line."""
+    inherits one, and hidden from every log line and message (unless it is no secret but the name of a provider)."""
     base_urls: dict[str, str] = {}
     keys: dict[str, str] = {}
     for brand in BRANDS.values():
@@ -40,7 +40,9 @@ def take_keys(environment: MutableMapping[str, str]) -> EnvironmentKeys:
         if key := brand.key_in(environment):
             keys[brand.id] = key
     for name in [name for name in environment if name.upper().endswith("_API_KEY")]:
-        log.hide(environment.pop(name).strip())
+        key = environment.pop(name).strip()
+        if key not in BRANDS:
+            hide(key)
     return EnvironmentKeys(base_urls, keys)
 
 

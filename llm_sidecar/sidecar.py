@@ -19,6 +19,7 @@ from llm_sidecar.messages import handshake
 from llm_sidecar.messages.catalogue import METHODS, NOTIFICATIONS
 from llm_sidecar.messages.shape import Empty, NoParams
 from llm_sidecar.providers.brands import BRANDS
+from llm_sidecar.redaction import hide
 from llm_sidecar.rpc.connection import ByteSource, Connection
 from llm_sidecar.rpc.context import Context, Handler
 from llm_sidecar.rpc.dispatcher import Dispatcher
@@ -190,7 +191,7 @@ class Sidecar:
         return handler
 
     def _initialize(self, context: Context, params: handshake.InitializeParams) -> handshake.InitializeResult:
-        log.hide(params.vault_key)
+        hide(params.vault_key)
         if not self._may_initialize:
             raise SidecarError("ALREADY_INITIALIZED", "`initialize` comes once, before any other work.")
         limits = self._limits.with_changes(params.limits or {}, where="limits")

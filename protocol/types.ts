@@ -182,7 +182,7 @@ export interface Message {
   content: string | Array<TextPart | ImagePart>;
   /** at most 128 items */
   toolCalls?: ToolCall[];
-  /** at most 200 characters */
+  /** at most 16,384 characters */
   toolCallId?: string;
   providerState?: Record<string, unknown>;
 }
@@ -206,7 +206,7 @@ export interface ImagePart {
 
 /** A call the model made. `arguments` is JSON text, exactly as the model wrote it (it may be invalid JSON). */
 export interface ToolCall {
-  /** at most 200 characters */
+  /** at most 16,384 characters */
   id: string;
   /** 1 to 200 characters */
   name: string;
@@ -497,7 +497,7 @@ export interface ChatRefusalPart {
 
 /** A call the model made. */
 export interface ChatToolCall {
-  /** at most 200 characters */
+  /** at most 16,384 characters */
   id: string;
   type: "function";
   function: ChatFunctionCall;
@@ -515,7 +515,7 @@ export interface ChatToolMessage {
   role: "tool";
   /** at most 100,000 characters; 1 to 100 items */
   content: string | ChatTextPart[];
-  /** at most 200 characters */
+  /** at most 16,384 characters */
   tool_call_id: string;
   name?: string;
 }

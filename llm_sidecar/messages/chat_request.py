@@ -15,6 +15,7 @@ from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct
 
+from llm_sidecar.messages.content import CallId, CallName
 from llm_sidecar.messages.shape import LongText
 
 
@@ -65,14 +66,14 @@ AnswerContent = LongText | Annotated[list[ChatTextPart | ChatRefusalPart], Meta(
 class ChatFunctionCall(OpenAIParams, kw_only=True):
     """`arguments` is JSON text, exactly as the model wrote it (it may be invalid JSON)."""
 
-    name: Annotated[str, Meta(min_length=1, max_length=200)]
+    name: CallName
     arguments: str
 
 
 class ChatToolCall(OpenAIParams, kw_only=True):
     """A call the model made."""
 
-    id: Annotated[str, Meta(max_length=200)]
+    id: CallId
     type: Literal["function"]
     function: ChatFunctionCall
 
@@ -112,7 +113,7 @@ class ChatToolMessage(OpenAIParams, kw_only=True, tag_field="role", tag="tool"):
     """What came of a call. (`name` is told by the call.)"""
 
     content: TextContent
-    tool_call_id: Annotated[str, Meta(max_length=200)]
+    tool_call_id: CallId
     name: str | None = None
 
 

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
 from msgspec import Meta
 
 from llm_sidecar.messages.shape import LongText, Params
+
+LONGEST_CALL_ID: Final = 16_384
+"""Characters. LiteLLM puts a signature of Gemini's into the ids of its tool calls."""
+LONGEST_CALL_NAME: Final = 200
+
+CallId = Annotated[str, Meta(max_length=LONGEST_CALL_ID)]
+CallName = Annotated[str, Meta(min_length=1, max_length=LONGEST_CALL_NAME)]
 
 
 class TextPart(Params, kw_only=True, tag_field="type", tag="text"):
@@ -34,8 +41,8 @@ ContentPart = TextPart | ImagePart
 class ToolCall(Params, kw_only=True):
     """A call the model made. `arguments` is JSON text, exactly as the model wrote it (it may be invalid JSON)."""
 
-    id: Annotated[str, Meta(max_length=200)]
-    name: Annotated[str, Meta(min_length=1, max_length=200)]
+    id: CallId
+    name: CallName
     arguments: str
 
 
@@ -48,7 +55,7 @@ class Message(Params, kw_only=True):
     role: Literal["user", "assistant", "system", "tool"]
     content: LongText | Annotated[list[ContentPart], Meta(max_length=100)]
     tool_calls: Annotated[list[ToolCall], Meta(max_length=128)] | None = None
-    tool_call_id: Annotated[str, Meta(max_length=200)] | None = None
+    tool_call_id: CallId | None = None
     provider_state: dict[str, Any] | None = None
 
 

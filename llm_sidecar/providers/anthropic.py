@@ -19,7 +19,7 @@ from llm_sidecar.providers.base import Endpoint, ModelDescription, ProviderReque
 from llm_sidecar.providers.endpoints import normalise_base_url
 from llm_sidecar.providers.events import ProviderEvent
 from llm_sidecar.providers.exchange import DecodedBody, exchange, fetch, usable_key
-from llm_sidecar.providers.first_model import FirstModels
+from llm_sidecar.providers.first_model import FirstModels, opening_of
 from llm_sidecar.providers.http import HttpClient
 from llm_sidecar.providers.token_counts import count
 
@@ -82,6 +82,7 @@ class _Turn:
         self._open_exchange = open_exchange
         self._max_event_bytes = http.limits.max_provider_event_bytes
         self._decoder = MessageDecoder(endpoint.provider_id, self._max_event_bytes, endpoint.api_key)
+        self._opening = opening_of(request, model_id)
 
     async def ask(self) -> None:
         """Send the request, or (after a pause) send it again with what has come."""
@@ -92,7 +93,8 @@ class _Turn:
         response = await self._open_exchange.enter_async_context(
             exchange(self._http, url, headers, body, secret=endpoint.api_key)
         )
-        self._body = DecodedBody(response, decoder, self._max_event_bytes)
+        self._body = DecodedBody(response, decoder, self._max_event_bytes, opening=self._opening)
+        self._opening = []
 
     def __aiter__(self) -> AsyncIterator[list[ProviderEvent]]:
         return self

@@ -70,6 +70,7 @@ def _error(
         f"{_SENTENCES[code]} ({facts})." if facts else f"{_SENTENCES[code]}.",
         status=status,
         provider_code=shown,
+        param=report.param,
         retryable=retryable,
         retry_after_ms=wait_ms if retryable else None,
     )

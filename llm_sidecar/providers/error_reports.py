@@ -48,6 +48,8 @@ class ErrorReport(Struct, frozen=True):
     """Its free text in lower case: for classifying, never for showing."""
     status: int | None = None
     """The HTTP status the body itself names: errors inside a stream have no other."""
+    param: str | None = None
+    """The field of the request that is at fault."""
     retry_after_ms: int | None = None
 
 
@@ -61,6 +63,7 @@ def read_error(body: bytes) -> ErrorReport:
         names=tuple(sorted(names, key=lambda name: name == _SAYS_LITTLE)),
         text="\n".join(text for level in levels for text in _texts(level))[:_MAX_TEXT].lower(),
         status=next((status for level in levels if (status := _status(level)) is not None), None),
+        param=next((param for level in levels for param in _strings(level, "param")), None),
         retry_after_ms=next((wait for wait in waits if wait is not None), None),
     )
 

@@ -6,7 +6,7 @@ this module reads what the decoder asks for and not more, so that the socket's w
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Final, Protocol, TypeVar
 
@@ -104,7 +104,10 @@ async def fetch(
 
 
 class DecodedBody:
-    """The batches of one answer, as they arrive. Raises `PROVIDER_PROTOCOL_ERROR` for a body that can be none."""
+    """The batches of one answer, as they arrive; before them `opening`, what the adapter itself has to say of it.
+
+    Raises `PROVIDER_PROTOCOL_ERROR` for a body that can be none.
+    """
 
     def __init__(
         self,
@@ -112,6 +115,8 @@ class DecodedBody:
         decoder: AnswerDecoder,
         max_event_bytes: int,
         stream_types: frozenset[str] = SSE_TYPES,
+        *,
+        opening: Sequence[ProviderEvent] = (),
     ) -> None:
         self._is_whole = response.content_type == _WHOLE
         if not self._is_whole and response.content_type not in stream_types:
@@ -119,11 +124,15 @@ class DecodedBody:
         self._response = response
         self._decoder = decoder
         self._max_event_bytes = max_event_bytes
+        self._opening = opening
 
     def __aiter__(self) -> AsyncIterator[list[ProviderEvent]]:
         return self
 
     async def __anext__(self) -> list[ProviderEvent]:
+        if self._opening:
+            opening, self._opening = self._opening, ()
+            return list(opening)
         decoder = self._decoder
         while not decoder.complete:
             if decoder.failure is not None:

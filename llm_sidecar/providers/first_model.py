@@ -1,6 +1,7 @@
 """The model meant where none was named: local servers offer the one that is loaded first in their list.
 
 Law: asked once per endpoint, and again after the server said it does not know it (another one was loaded meanwhile).
+Whoever asked is told which one it was, also where the server never names it.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from contextlib import asynccontextmanager
 
 from llm_sidecar.errors import ProviderError
 from llm_sidecar.providers.base import Endpoint, ModelDescription, ProviderRequest
+from llm_sidecar.providers.events import ModelNamed, ProviderEvent
 
 
 class FirstModels:
@@ -23,11 +25,13 @@ class FirstModels:
     async def named(self, request: ProviderRequest) -> AsyncIterator[str]:
         """The model to ask for, while it is asked. Raises `INVALID_MODEL` where none was named and none is offered."""
         base_url = request.endpoint.base_url
+        model_id = request.model_id or self._known.get(base_url) or await self._find(request.endpoint)
         try:
-            yield request.model_id or self._known.get(base_url) or await self._find(request.endpoint)
+            yield model_id
         except ProviderError as error:
             if error.code == "INVALID_MODEL":
                 self._known.pop(base_url, None)
+            error.model_id = model_id
             raise
 
     async def _find(self, endpoint: Endpoint) -> str:
@@ -36,3 +40,8 @@ class FirstModels:
             raise ProviderError("INVALID_MODEL", "No model was named, and the provider lists none.")
         self._known[endpoint.base_url] = models[0].id
         return models[0].id
+
+
+def opening_of(request: ProviderRequest, model_id: str) -> list[ProviderEvent]:
+    """What is to be said before the answer of `model_id`: its name, unless the request named it."""
+    return [] if request.model_id else [ModelNamed(model_id)]

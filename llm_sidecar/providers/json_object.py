@@ -26,9 +26,14 @@ class JsonObject:
         self._fields = fields
 
     @classmethod
-    def decode(cls, body: bytes) -> JsonObject:
-        """Raises one of `exchange.UNREADABLE` for what is no JSON object."""
+    def decode(cls, body: bytes, *, bare_list: str | None = None) -> JsonObject:
+        """A list without an object around it is taken as its field `bare_list`, where one is named.
+
+        Raises one of `exchange.UNREADABLE` for what is no JSON object.
+        """
         fields = msgspec.json.decode(body)
+        if bare_list is not None and isinstance(fields, list):
+            fields = {bare_list: fields}
         if not isinstance(fields, dict):
             raise ValueError("not a JSON object")  # noqa: TRY004 (what was sent is wrong, not an argument)
         return cls(fields)

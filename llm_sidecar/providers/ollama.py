@@ -13,7 +13,7 @@ from typing import Final
 from llm_sidecar.providers.base import Endpoint, ModelDescription, ProviderRequest
 from llm_sidecar.providers.events import ProviderEvent
 from llm_sidecar.providers.exchange import DecodedBody, exchange
-from llm_sidecar.providers.first_model import FirstModels
+from llm_sidecar.providers.first_model import FirstModels, opening_of
 from llm_sidecar.providers.http import HttpClient
 from llm_sidecar.providers.ollama_endpoint import ollama_headers, ollama_url
 from llm_sidecar.providers.ollama_models import list_ollama_models
@@ -41,7 +41,8 @@ class OllamaProvider:
             async with exchange(self._http, url, headers, body, secret=endpoint.api_key) as response:
                 max_event_bytes = self._http.limits.max_provider_event_bytes
                 decoder = OllamaDecoder(max_event_bytes, endpoint.api_key)
-                yield DecodedBody(response, decoder, max_event_bytes, _STREAM_TYPES)
+                opening = opening_of(request, model_id)
+                yield DecodedBody(response, decoder, max_event_bytes, _STREAM_TYPES, opening=opening)
 
     async def list_models(self, endpoint: Endpoint) -> list[ModelDescription]:
         """The models that can answer at `endpoint`, those in memory first; how long that may take is the caller's

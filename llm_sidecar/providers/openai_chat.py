@@ -12,7 +12,7 @@ from contextlib import asynccontextmanager
 from llm_sidecar.providers.base import Endpoint, ModelDescription, ProviderRequest
 from llm_sidecar.providers.events import ProviderEvent
 from llm_sidecar.providers.exchange import DecodedBody, exchange
-from llm_sidecar.providers.first_model import FirstModels
+from llm_sidecar.providers.first_model import FirstModels, opening_of
 from llm_sidecar.providers.http import HttpClient
 from llm_sidecar.providers.openai_endpoint import openai_headers, openai_url
 from llm_sidecar.providers.openai_models import list_openai_models
@@ -41,7 +41,7 @@ class OpenAIChatProvider:
                 decoder = ChatDecoder(
                     endpoint.provider_id, max_event_bytes, endpoint.api_key, answers_tools=answers_tools
                 )
-                yield DecodedBody(response, decoder, max_event_bytes)
+                yield DecodedBody(response, decoder, max_event_bytes, opening=opening_of(request, model_id))
 
     async def list_models(self, endpoint: Endpoint) -> list[ModelDescription]:
         """The models offered at `endpoint`; how long that may take is the caller's business. Raises `ProviderError`."""

@@ -39,8 +39,9 @@ class Delta(Struct, gc=False):
 
 
 class Choice(Struct, gc=False):
-    """`delta` while streaming, `message` in a whole completion."""
+    """`delta` while streaming, `message` in a whole completion. `index`: of several answers, which one."""
 
+    index: int | None = None
     delta: Delta | None = None
     message: Delta | None = None
     finish_reason: str | None = None

@@ -39,10 +39,10 @@ async def list_openai_models(http: HttpClient, endpoint: Endpoint) -> list[Model
 
 
 async def _listed(http: HttpClient, endpoint: Endpoint) -> list[_Model]:
-    """OpenAI's list, with the context window as vLLM, OpenRouter, Groq and llama.cpp call it."""
+    """OpenAI's list (Together's is bare), with the context window as vLLM, OpenRouter, Groq and llama.cpp call it."""
 
     def decode(body: bytes) -> list[_Model]:
-        answer = JsonObject.decode(body)
+        answer = JsonObject.decode(body, bare_list="data")
         if "error" in answer:
             raise error_from_event(body, secret=endpoint.api_key)
         return [_from_list(model) for model in answer.listed("data")]

@@ -93,9 +93,17 @@ class Response(Struct, gc=False):
     usage: ResponseUsage | None = None
     incomplete_details: IncompleteDetails | None = None
     error: Raw = Raw()
+    error_type: str | None = None
+    """OpenRouter's name for the error, which says more than the one in it."""
     output: list[Raw] | None = None
 
+    @property
+    def reported_error(self) -> bytes:
+        """All that it says of its error, as JSON."""
+        return _encode({"error": self.error if is_set(self.error) else None, "error_type": self.error_type})
 
+
+_encode = msgspec.json.encode
 decode_event = msgspec.json.Decoder(StreamEvent).decode
 decode_item_kind = msgspec.json.Decoder(ItemKind).decode
 decode_item = msgspec.json.Decoder(OutputItem).decode

@@ -34,8 +34,9 @@ _NO_PARAMETERS: Final = {"type": "object", "properties": {}}
 """A function without parameters must say so here; in chat completions it may say nothing."""
 
 
-def responses_body(request: ProviderRequest, model_id: str) -> bytes:
-    """The JSON body. Raises `INVALID_REQUEST` for what this format, or JSON, cannot express."""
+def responses_body(request: ProviderRequest, model_id: str, *, with_summary: bool = True) -> bytes:
+    """The JSON body. Raises `INVALID_REQUEST` for what this format, or JSON, cannot express. `with_summary`: where
+    reasoning is asked for, so is what OpenAI shows of it."""
     if request.stop:
         raise _no_counterpart("stop sequences")
     origin = origin_of(request.endpoint, model_id)
@@ -52,7 +53,7 @@ def responses_body(request: ProviderRequest, model_id: str) -> bytes:
         "tools": [_tool(tool) for tool in request.tools] if request.tools else None,
         "tool_choice": _tool_choice(request.tool_choice),
         "text": _text(request.response_format),
-        "reasoning": _reasoning(request.reasoning),
+        "reasoning": _reasoning(request.reasoning, with_summary=with_summary),
     }
     if request.endpoint.provider_id == "openai":
         body["stream_options"] = {"include_obfuscation": False}
@@ -123,11 +124,12 @@ def _text(wanted: ResponseFormat | None) -> Item | None:
     return None
 
 
-def _reasoning(wanted: ReasoningOptions | None) -> Item | None:
+def _reasoning(wanted: ReasoningOptions | None, *, with_summary: bool) -> Item | None:
     """A summary is all OpenAI shows of its models' reasoning, and only if asked for."""
     if wanted is None:
         return None
-    return {"summary": "auto"} if wanted.effort is None else {"effort": wanted.effort, "summary": "auto"}
+    effort = {} if wanted.effort is None else {"effort": wanted.effort}
+    return {**effort, "summary": "auto"} if with_summary else effort or None
 
 
 def _no_counterpart(what: str) -> ProviderError:

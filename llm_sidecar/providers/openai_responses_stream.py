@@ -218,7 +218,7 @@ class ResponsesDecoder:
 
     def _failure_in(self, response: Response) -> ProviderError | None:
         if response.status == "failed" or is_set(response.error):
-            return error_from_event(bytes(response.error), secret=self._secret)
+            return error_from_event(response.reported_error, secret=self._secret)
         if response.status == "cancelled":
             return ProviderError("SERVER_ERROR", "The provider broke off its answer.", provider_code="cancelled")
         if response.status not in ("completed", "incomplete"):

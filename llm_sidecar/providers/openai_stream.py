@@ -89,7 +89,7 @@ class ChatDecoder:
         if not choices or chunk.usage is not None or chunk.error or chunk.prompt_progress is not None:
             return False
         delta = choices[0].delta
-        if delta is None or not delta.content or choices[0].finish_reason or delta.tool_calls:
+        if delta is None or not delta.content or choices[0].finish_reason or delta.tool_calls or choices[0].index:
             return False
         if delta.reasoning_content or delta.reasoning:
             return False
@@ -136,9 +136,10 @@ class ChatDecoder:
         if chunk.model and not self._model_named:
             self._model_named = True
             self._pieces.put(ModelNamed(chunk.model))
-        if chunk.choices:
+        # One answer is asked for; a server that gives several all the same must not mix them into one.
+        choice = next((choice for choice in chunk.choices or () if not choice.index), None)
+        if choice is not None:
             self._answered = True
-            choice = chunk.choices[0]
             delta = choice.delta or choice.message
             if delta is not None:
                 self._take_delta(delta, odd)

@@ -8,6 +8,7 @@ Law:
 3.  Memory is bounded by its users: who publishes events waits for `room` when `congested`; who admits requests
     reserves a place for each reply first (`reserve`) and stops admitting when `replies_full`.
 4.  Nothing is dropped while the sink works. Once it is broken, everything is, at once.
+5.  No secret that is live in the process leaves, whoever put it into a message.
 It knows no token and no method; it is handed things that can `take` themselves into a message.
 """
 
@@ -20,6 +21,7 @@ from typing import Any, Final, Protocol
 
 from llm_sidecar import log
 from llm_sidecar.limits import Limits
+from llm_sidecar.redaction import redact_json
 from llm_sidecar.wire.envelope import encode_notification
 
 _CHUNK_BYTES: Final = 128 * 1024
@@ -192,7 +194,7 @@ class Outbox:
                 parts.append(data)
                 size += len(data) + 1
         parts.append(b"")
-        return b"\n".join(parts)
+        return redact_json(b"\n".join(parts))
 
     def _encode(self, item: Event | Reply) -> bytes | None:
         if isinstance(item, Reply):

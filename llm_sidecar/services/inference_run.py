@@ -65,7 +65,7 @@ class InferenceRun:
         self._on_end = on_end
         self._loop = asyncio.get_running_loop()
         self._passage = Passage(None)
-        self._relay = Relay(params, listener, limits.max_answer_bytes, self.route.model_id)
+        self._relay = Relay(params, listener, limits, self.route.model_id)
         self._terminal = TerminalBuilder(params, self.attempts, listener, prices, limits, is_cached=cached is not None)
         self._timers = Timers(params, limits, self._whole_expired, self._content_expired)
         self._started = False
@@ -170,6 +170,7 @@ class InferenceRun:
             if delay_ms is None and not self._closed:
                 if isinstance(error, ProviderError):
                     self.attempts.was_refused()
+                    self.answer.model_id = error.model_id or self.answer.model_id
                 delay_ms = self._end_attempt(self._reason(error))
             else:
                 log.warning("cleanup failed", inferenceId=self.inference_id, exception=type(error).__name__)

@@ -6,6 +6,7 @@ nothing and measures no time.
 
 from __future__ import annotations
 
+from llm_sidecar.limits import Limits
 from llm_sidecar.messages.inference import InferenceParams
 from llm_sidecar.providers.events import PromptProgress, ProviderEvent, ReasoningDelta, TextDelta, ToolCallDelta
 from llm_sidecar.services.answer import Answer
@@ -16,15 +17,15 @@ from llm_sidecar.services.recording import RecordedAnswer, Recording
 class Relay:
     """Of one inference; `begin` for each attempt. `answer` is what has come of the present one."""
 
-    def __init__(self, params: InferenceParams, listener: Listener, max_answer_bytes: int, model_id: str) -> None:
+    def __init__(self, params: InferenceParams, listener: Listener, limits: Limits, model_id: str) -> None:
         self._params = params
         self._listener = listener
-        self._max_answer_bytes = max_answer_bytes
+        self._limits = limits
         self.begin(model_id)
 
     def begin(self, model_id: str) -> None:
         """Forget what came; a new answer begins."""
-        self.answer = Answer(self._params, model_id, self._max_answer_bytes)
+        self.answer = Answer(self._params, model_id, self._limits)
         self._recording = Recording() if self._params.cache else None
 
     @property

@@ -118,7 +118,7 @@ class TerminalBuilder:
 
     def _size(self, answer: Answer, done: DoneEvent) -> int:
         """Bytes of the whole message; 0 where it is small for sure (no JSON escape is longer than six bytes)."""
-        if done.provider_state is None and answer.meter.bytes_received * 6 < self._limits.max_message_bytes - 65_536:
+        if done.provider_state is None and answer.size * 6 < self._limits.max_message_bytes - 65_536:
             return 0
         return len(msgspec.json.encode(done)) + 100  # the envelope and the `seq` to come
 

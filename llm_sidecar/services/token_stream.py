@@ -158,7 +158,8 @@ class TokenStream:
 
     def tool_call(self, index: int, call_id: str | None, name: str | None, arguments: str) -> None:
         """A piece of a tool call; `call_id` and `name` with its first piece."""
-        for piece in split_text(arguments, self._limits):
+        beside = len(call_id or "") + len(name or "")
+        for piece in split_text(arguments, self._limits, beside):
             event = ToolCallEvent(
                 inference_id=self.inference_id,
                 seq=UNNUMBERED,
@@ -168,8 +169,9 @@ class TokenStream:
                 name=name,
                 arguments_delta=piece,
             )
-            self._send(event, len(piece))
+            self._send(event, beside + len(piece))
             call_id = name = None
+            beside = 0
 
     def progress(self, current: float, total: float | None, message: str) -> None:
         """How far something has come."""
@@ -275,9 +277,10 @@ def longest_text(limits: Limits) -> int:
     return (limits.max_message_bytes - _OTHER_FIELDS_BYTES) // 6
 
 
-def split_text(text: str, limits: Limits) -> list[str]:
-    """`text` in pieces that fit into one message each; nearly always one."""
+def split_text(text: str, limits: Limits, beside: int = 0) -> list[str]:
+    """`text` in pieces that fit into one message each, the first one `beside` other characters; nearly always one."""
     longest = longest_text(limits)
-    if len(text) <= longest:
+    first = max(longest - beside, 0)
+    if len(text) <= first:
         return [text]
-    return [text[start : start + longest] for start in range(0, len(text), longest)]
+    return [text[:first], *(text[start : start + longest] for start in range(first, len(text), longest))]

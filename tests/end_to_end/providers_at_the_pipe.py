@@ -72,6 +72,13 @@ def serving(scripts: dict[str, Callable[[WireFormat], Script]]) -> Iterator[Faul
         model = wire_format.model_of(exchange.request.body, exchange.request.path)
         await scripts[model](wire_format)(exchange)
 
+    with listening(script) as server:
+        yield server
+
+
+@contextmanager
+def listening(script: Script) -> Iterator[FaultServer]:
+    """A server that answers every request by `script`."""
     started: threading.Event = threading.Event()
     found: list[FaultServer] = []
     loop = asyncio.new_event_loop()

@@ -250,6 +250,12 @@ def test_an_error_with_status_200_is_not_an_empty_list() -> None:
     assert refused("openai-compatible", {V: b'{"error": {"message": "no", "code": 401}}'}).code == "AUTH_ERROR"
 
 
+def test_a_list_without_an_object_around_it_is_one_too() -> None:
+    """Together's, with more fields."""
+    models, _ = listed("openai-compatible", {V: b'[{"id": "a", "context_length": 4096}, 7, {"id": "b"}]'})
+    assert models == [ModelDescription("a", context_window=4_096), ModelDescription("b")]
+
+
 def test_of_an_endless_list_only_so_much_is_kept() -> None:
     many = json.dumps({"data": [{"id": str(n)} for n in range(20_000)]}).encode()
     models, _ = listed("openai-compatible", {V: many})

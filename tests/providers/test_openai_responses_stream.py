@@ -317,6 +317,17 @@ def test_an_event_named_error_is_one_whatever_it_holds() -> None:
     assert failure.code == "INVALID_REQUEST"
 
 
+@pytest.mark.parametrize("error", [{"code": "server_error", "message": "Invalid credentials"}, None], ids=repr)
+def test_what_openrouter_says_beside_an_error_says_more_than_the_error(error: Any) -> None:
+    """Its documentation, "Errors and Debugging": `error_type` stands in the response, not in its error."""
+    response = {"id": "resp_01", "status": "failed", "error": error, "error_type": "authentication"}
+    assert failure_of({"type": "response.failed", "response": response}).code == "AUTH_ERROR"
+    decoder = ResponsesDecoder(ORIGIN, MAX)
+    decoder.feed_whole(json.dumps(response).encode())
+    assert decoder.failure is not None
+    assert decoder.failure.code == "AUTH_ERROR"
+
+
 @pytest.mark.parametrize("status", ["in_progress", "queued", "", None])
 def test_a_whole_response_that_is_not_finished_is_a_protocol_error(status: str | None) -> None:
     decoder = ResponsesDecoder(ORIGIN, MAX)

@@ -316,6 +316,28 @@ def test_nulls_and_missing_or_unknown_fields_are_tolerated() -> None:
     assert events == [TextDelta("a", 1), UsageReport(1, None, None, None), Finish("stop", "stop")]
 
 
+def numbered(index: int, content: str, finish: str | None = None) -> dict[str, Any]:
+    return {"index": index, "delta": {"content": content}, "finish_reason": finish}
+
+
+def test_of_several_answers_only_the_first_is_taken_however_they_are_mixed() -> None:
+    events = decode_chunks(
+        {"choices": [numbered(1, "no"), numbered(0, "a")]},
+        {"choices": [numbered(1, "no")]},
+        {"choices": [numbered(0, "b"), numbered(1, "no", "length")]},
+        {"choices": [numbered(1, "no", "length")]},
+        {"choices": [numbered(0, "c", "stop"), numbered(1, "no")]},
+        "[DONE]",
+    )
+    assert events == [TextDelta("abc", 3), Finish("stop", "stop")]
+
+
+def test_another_answer_s_end_is_not_the_end_of_the_first() -> None:
+    assert failure_of({"choices": [numbered(0, "a")]}, {"choices": [numbered(1, "no", "stop")]}).code == (
+        "STREAM_TRUNCATED"
+    )
+
+
 def test_an_answer_without_text_is_complete() -> None:
     assert decode_chunks(chunk("", "length"), "[DONE]") == [Finish("length", "length")]
 

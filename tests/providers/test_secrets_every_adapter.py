@@ -12,6 +12,7 @@ import asyncio
 import json
 import logging
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -152,7 +153,7 @@ SCENARIOS: dict[str, Echo] = {
 
 @contextmanager
 def everything_is_logged() -> Iterator[None]:
-    hook, root = sys.excepthook, logging.getLogger()
+    hooks, root = (sys.excepthook, sys.unraisablehook, threading.excepthook), logging.getLogger()
     handlers, level = root.handlers[:], root.level
     log.configure("debug")
     log.capture_foreign_logs()
@@ -161,7 +162,8 @@ def everything_is_logged() -> Iterator[None]:
     finally:
         root.handlers[:] = handlers
         root.setLevel(level)
-        sys.excepthook = hook
+        logging.captureWarnings(False)
+        sys.excepthook, sys.unraisablehook, threading.excepthook = hooks
         log.configure("info")
 
 

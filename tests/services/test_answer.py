@@ -7,14 +7,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from llm_sidecar.errors import ProviderError
-from llm_sidecar.messages.content import Message, ToolCall
+from llm_sidecar.limits import KIB, Limits
+from llm_sidecar.messages.content import LONGEST_CALL_ID, LONGEST_CALL_NAME, Message, ToolCall
 from llm_sidecar.messages.inference import InferenceParams
 from llm_sidecar.providers.events import Finish, ModelNamed, ProviderState, UsageReport
 from llm_sidecar.services.answer import Answer
 
 
-def answer(max_bytes: int = 1_000) -> Answer:
-    return Answer(InferenceParams(messages=[Message(role="user", content="Hi")]), "asked", max_bytes)
+def answer(max_bytes: int = 10_000, **limits: int) -> Answer:
+    params = InferenceParams(messages=[Message(role="user", content="Hi")])
+    return Answer(params, "asked", Limits(max_answer_bytes=max_bytes, **limits))
 
 
 def test_text_is_joined_in_order_and_can_be_read_at_any_time() -> None:
@@ -79,15 +81,61 @@ def test_content_is_text_reasoning_and_tool_calls_and_nothing_else() -> None:
     assert with_reasoning.text == ""
 
 
-def test_text_reasoning_and_arguments_share_one_bound() -> None:
-    found = answer(max_bytes=10)
-    found.add_text("xxxx", 1)
-    found.add_reasoning("éé")
-    found.add_tool_call(0, "id", "name", "xx")
+def test_text_reasoning_and_tool_calls_share_one_bound() -> None:
+    found = _filled(answer(max_bytes=_filled(answer()).size))
     with pytest.raises(ProviderError) as refused:
         found.add_text("x", 1)
     assert refused.value.code == "PROVIDER_PROTOCOL_ERROR"
     assert not refused.value.retryable
+
+
+def _filled(found: Answer) -> Answer:
+    found.add_text("xxxx", 1)
+    found.add_reasoning("éé")
+    found.add_tool_call(0, "id", "name", "xx")
+    return found
+
+
+def test_calls_count_though_they_say_nothing() -> None:
+    found = answer(max_bytes=1_000)
+    for index in range(10):
+        found.add_tool_call(index, "i", "n", "")
+    with pytest.raises(ProviderError) as refused:
+        [found.add_tool_call(10 + index, "i", "n", "") for index in range(10)]
+    assert refused.value.code == "PROVIDER_PROTOCOL_ERROR"
+
+
+@pytest.mark.parametrize(
+    ("call_id", "name"),
+    [("i" * (LONGEST_CALL_ID + 1), "n"), ("i", "n" * (LONGEST_CALL_NAME + 1)), ("i" * 8_000_000, "n")],
+    ids=["id", "name", "enormous id"],
+)
+def test_a_call_whose_id_or_name_no_host_could_send_back_is_a_protocol_error(call_id: str, name: str) -> None:
+    found = answer(10**8)
+    found.add_tool_call(0, "i" * LONGEST_CALL_ID, "n" * LONGEST_CALL_NAME, "")
+    with pytest.raises(ProviderError) as refused:
+        found.add_tool_call(1, call_id, name, "")
+    assert refused.value.code == "PROVIDER_PROTOCOL_ERROR"
+    assert len(refused.value.message) < 100
+
+
+def test_a_call_whose_id_does_not_fit_the_host_s_messages_is_a_protocol_error() -> None:
+    found = answer(max_message_bytes=4 * KIB)
+    found.add_tool_call(0, "call_" + "i" * 40, "n" * 64, "{}")
+    with pytest.raises(ProviderError) as refused:
+        found.add_tool_call(1, "i" * 1_000, "n", "")
+    assert refused.value.code == "PROVIDER_PROTOCOL_ERROR"
+
+
+def test_a_reason_that_never_ends_is_cut_and_a_name_that_is_none_ignored() -> None:
+    found = answer()
+    found.add(ModelNamed("m" * 301))
+    assert found.model_id == "asked"
+    found.add(ModelNamed("m" * 300))
+    assert found.model_id == "m" * 300
+    found.add(Finish("stop", "why " * 1_000))
+    assert found.finish is not None
+    assert found.finish.raw == "why " * 50
 
 
 def test_later_state_replaces_earlier_key_by_key() -> None:

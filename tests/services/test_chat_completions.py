@@ -570,7 +570,7 @@ def test_the_smallest_line_holds_the_largest_names(request_id: Any, model: str) 
         for _ in range(10):
             call.say("\x02" * 40)
             await settle()
-        call.send(ToolCallDelta(0, "\x02" * 400, "i", "n"), ReasoningDelta("\x02" * 400))
+        call.send(ToolCallDelta(0, "\x02" * 400, "\x02" * 100, "\x02" * 64), ReasoningDelta("\x02" * 400))
         call.finish()
         await settle()
         assert "".join(delta.get("content", "") for delta in deltas(host, request)) == "\x02" * 400

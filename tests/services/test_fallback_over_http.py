@@ -165,6 +165,30 @@ def test_after_its_first_content_a_broken_answer_is_reported_and_the_second_serv
     run(main())
 
 
+@pytest.mark.parametrize(
+    ("reply", "outcome"),
+    [
+        (stream(sse(chunk("well", finish="stop"), "[DONE]")), "done"),
+        (answer(500, b"{}"), "SERVER_ERROR"),
+        (stream(sse(chunk("half"), {"error": {"code": "server_error"}})), "SERVER_ERROR"),
+    ],
+    ids=["done", "refused", "broken off"],
+)
+def test_the_terminal_names_the_model_that_was_asked_where_the_server_names_none(
+    run: Callable[..., Any], reply: bytes, outcome: str
+) -> None:
+    async def nameless(exchange: Exchange) -> None:
+        await exchange.send(MODELS if exchange.request.method == "GET" else reply)
+
+    async def main() -> None:
+        async with scene(saying(UNWELL), nameless) as (peer, _, _):
+            given = await ask(peer)
+            assert given.outcome == outcome
+            assert (given.terminal["providerId"], given.terminal["modelId"]) == ("llama.cpp", "theirs")
+
+    run(main())
+
+
 def test_both_failing_is_the_second_ones_failure(run: Callable[..., Any]) -> None:
     async def main() -> None:
         async with scene(saying(UNWELL), saying(answer(401, b"{}"))) as (peer, _, _):

@@ -146,7 +146,7 @@ def test_an_answer_without_an_end_is_cut_off_as_the_providers_fault(piece: Any, 
         assert call.closed
         assert len(call.taken) == 11
 
-    play(scenario, max_answer_bytes=1_000)
+    play(scenario, max_answer_bytes=1_080)
 
 
 def test_the_bound_of_an_answer_counts_bytes_not_characters() -> None:
@@ -258,6 +258,47 @@ def test_a_large_state_to_send_back_keeps_within_a_line(longest: int, cancelled:
         assert host.is_over(a)
 
     play(scenario, max_message_bytes=longest)
+
+
+@pytest.mark.parametrize("longest", [4_096, 8_000])
+def test_a_call_with_a_long_name_keeps_within_a_line(longest: int) -> None:
+    async def scenario(host: Host) -> None:
+        a, call = await host.begin(inferenceId="\x01" * 100, windowId="\x01" * 100)
+        call.send(ToolCallDelta(0, "\x01" * 2_000, "\x01" * 100, "\x01" * 64), ToolCallDelta(1, "", "i", "n"))
+        await settle()
+        events = [event for event in host.events(a) if event["method"] == "llm:tool-call"]
+        assert "".join(event["argumentsDelta"] for event in events if event["index"] == 0) == "\x01" * 2_000
+        assert [event.get("name") for event in events] == ["\x01" * 64, *[None] * (len(events) - 2), "n"]
+        assert await host.cancel(a)
+
+    play(scenario, max_message_bytes=longest)
+
+
+@pytest.mark.parametrize("enormous", [("i" * 10_000, "n"), ("i", "n" * 10_000)], ids=["id", "name"])
+@pytest.mark.parametrize("stream", [True, False])
+def test_a_call_whose_id_or_name_is_larger_than_a_line_is_a_protocol_error(
+    enormous: tuple[str, str], stream: bool
+) -> None:
+    async def scenario(host: Host) -> None:
+        a, call = await host.begin(stream=stream)
+        call.send(ToolCallDelta(0, "{}", *enormous))
+        call.finish()
+        await settle()
+        assert host.terminal(a)["code"] == "PROVIDER_PROTOCOL_ERROR"
+
+    play(scenario, max_message_bytes=8_000)
+
+
+@pytest.mark.parametrize("stream", [True, False])
+def test_calls_that_together_are_larger_than_a_line_are_an_error_that_says_so(stream: bool) -> None:
+    async def scenario(host: Host) -> None:
+        a, call = await host.begin(stream=stream)
+        call.send(*(ToolCallDelta(index, "", f"call-{index}", "n" * 100) for index in range(1_000)))
+        call.finish()
+        await settle()
+        assert host.terminal(a)["code"] == "MESSAGE_TOO_LARGE"
+
+    play(scenario, max_message_bytes=100_000)
 
 
 @pytest.mark.parametrize("text", ["x" * 20_000, "\x01" * 3_000], ids=["long", "escaped"])

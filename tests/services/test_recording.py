@@ -7,6 +7,7 @@ from itertools import groupby
 from hypothesis import given
 from hypothesis import strategies as st
 
+from llm_sidecar.limits import Limits
 from llm_sidecar.messages.content import Message
 from llm_sidecar.messages.inference import InferenceParams
 from llm_sidecar.providers.events import (
@@ -48,7 +49,7 @@ def record(*batches: list[ProviderEvent]) -> RecordedAnswer | None:
 
 def answer_of(events: list[ProviderEvent], joined_deltas: int = 0) -> Answer:
     """The answer that events make."""
-    answer = Answer(InferenceParams(messages=[Message(role="user", content="Hi")]), "asked", 10**9)
+    answer = Answer(InferenceParams(messages=[Message(role="user", content="Hi")]), "asked", Limits())
     for event in events:
         if isinstance(event, TextDelta):
             answer.add_text(event.text, event.count)
