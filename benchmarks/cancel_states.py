@@ -3,7 +3,8 @@
 Law: figures, not assertions; but what is no matter of time (the reply, the order, one terminal) fails the run. Measured
 from before the host writes `llm:cancel` to when the provider's process sees the socket close. Where there is no socket
 (queued, asleep before a retry) it is until the host has read `llm:done`; while connecting, until the system knows no
-such socket any more (it is looked up, which itself takes a millisecond or two).
+such socket any more (looking that up takes some milliseconds itself). The first round is that of a sidecar that has
+only just started, and still has to load what a request needs.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import Any
@@ -38,8 +39,12 @@ FORMATS: dict[str, dict[str, Any]] = {
 STUCK = {"sent": "request sent", "headers": "headers only", "keepalive": "keep-alives", "text": "mid-stream"}
 """States of `stuck_provider` that hold a socket."""
 COLUMNS = ("queued", "connecting", *STUCK.values(), "retry sleep")
+GOAL_MS = 100
 PATIENCE_S = 10.0
 LOOK_S = 0.0005
+
+Figures = dict[str, dict[str, list[float]]]
+"""Milliseconds by wire format and state."""
 
 
 class Host:
@@ -54,7 +59,8 @@ class Host:
         self._ids = itertools.count(1)
         self._rest = b""
         self._lines: list[tuple[int, dict[str, Any]]] = []
-        self.call("initialize", {"protocolVersion": 1, "prewarm": ["openai", "anthropic", "google", "ollama"]})
+        self._cancelling = 0
+        self.call("initialize", {"protocolVersion": 1})
 
     def ask(self, method: str, params: dict[str, Any]) -> int:
         request_id = next(self._ids)
@@ -75,23 +81,27 @@ class Host:
         """Return once such an event of this inference has come."""
         for _, line in self.lines():
             params = line.get("params", {})
-            if line.get("method") == method and params["inferenceId"] == inference_id:
-                if status in (None, params.get("status")):
-                    return
+            is_it = line.get("method") == method and params["inferenceId"] == inference_id
+            if is_it and status in (None, params.get("status")):
+                return
 
-    def cancel(self, inference_id: str) -> tuple[int, int]:
-        """When it was asked for, and when its terminal had been read. Raises `Failed` where that is not as promised."""
+    def cancel(self, inference_id: str) -> int:
+        """Ask for it; returns when."""
         began = time.monotonic_ns()
-        request_id = self.ask("llm:cancel", {"inferenceId": inference_id})
+        self._cancelling = self.ask("llm:cancel", {"inferenceId": inference_id})
+        return began
+
+    def end_of(self, inference_id: str) -> int:
+        """When the terminal of what was just cancelled had been read. Raises `Failed` where all is not as promised."""
         is_answered = False
         for read, line in self.lines():
             method, params = line.get("method"), line.get("params", {})
-            if line.get("id") == request_id:
+            if line.get("id") == self._cancelling:
                 is_answered = line["result"]["success"]
             elif params.get("inferenceId") == inference_id and method in ("llm:done", "llm:error"):
                 if not (is_answered and params.get("cancelled") and params["usage"]["source"] == "partial"):
                     raise Failed(f"not the end of a cancelled answer: {line}")
-                return began, read
+                return read
             elif params.get("inferenceId") == inference_id and is_answered:
                 raise Failed(f"after the reply to the cancel: {line}")
         raise AssertionError
@@ -105,7 +115,7 @@ class Host:
                     self._lines += [(ns, json.loads(line)) for line in complete]
             yield self._lines.pop(0)
 
-    def connecting(self) -> bool:
+    def is_connecting(self) -> bool:
         connections = psutil.Process(self.child.process.pid).net_connections("tcp")
         return any(each.status == psutil.CONN_SYN_SENT for each in connections)
 
@@ -151,7 +161,7 @@ def full_port() -> Iterator[int]:
         yield listener.getsockname()[1]
 
 
-def wait_until(condition: Any, complaint: str) -> None:
+def wait_until(condition: Callable[[], bool], complaint: str) -> None:
     deadline = time.monotonic() + PATIENCE_S
     while not condition():
         if time.monotonic() > deadline:
@@ -167,18 +177,20 @@ def with_a_socket(host: Host, provider: StuckProvider, wire_format: str, state: 
         host.until("llm:token", model)
     elif state != "sent":
         host.until("llm:thinking", model, "processing")
-    began, _ = host.cancel(model)
+    began = host.cancel(model)
+    host.end_of(model)
     return (provider.closed(model) - began) / 1e6
 
 
-def queued(host: Host, provider: StuckProvider, wire_format: str, name: str) -> float:
+def queued(host: Host, wire_format: str, name: str) -> float:
     first, second = f"text-first-{name}", f"text-second-{name}"
     host.infer(wire_format, first)
     host.infer(wire_format, second, queue=True)
     host.until("llm:thinking", second, "queued")
-    began, ended = host.cancel(second)
+    began = host.cancel(second)
+    ended = host.end_of(second)
     host.cancel(first)
-    provider.closed(first)
+    host.end_of(first)
     return (ended - began) / 1e6
 
 
@@ -186,21 +198,23 @@ def asleep(host: Host, wire_format: str, name: str) -> float:
     model = f"refused-{name}"
     host.infer(wire_format, model)
     host.until("llm:thinking", model, "retrying")
-    began, ended = host.cancel(model)
-    return (ended - began) / 1e6
+    began = host.cancel(model)
+    return (host.end_of(model) - began) / 1e6
 
 
 def connecting(host: Host, wire_format: str, name: str) -> float:
-    host.infer(wire_format, f"any-{name}")
-    wait_until(host.connecting, "the sidecar does not connect")
-    began, _ = host.cancel(f"any-{name}")
-    wait_until(lambda: not host.connecting(), "the sidecar still connects")
-    return (time.monotonic_ns() - began) / 1e6
+    model = f"any-{name}"
+    host.infer(wire_format, model)
+    wait_until(host.is_connecting, "the sidecar does not connect")
+    began = host.cancel(model)
+    wait_until(lambda: not host.is_connecting(), "the sidecar still connects")
+    ended = time.monotonic_ns()
+    host.end_of(model)
+    return (ended - began) / 1e6
 
 
-def measure(times: int) -> dict[str, dict[str, list[float]]]:
-    """Milliseconds by wire format and state."""
-    figures: dict[str, dict[str, list[float]]] = {name: {state: [] for state in COLUMNS} for name in FORMATS}
+def measure(times: int) -> Figures:
+    figures: Figures = {name: {state: [] for state in COLUMNS} for name in FORMATS}
     with ExitStack() as opened:
         data_dir = opened.enter_context(tempfile.TemporaryDirectory())
         provider = opened.enter_context(closing(StuckProvider()))
@@ -210,23 +224,22 @@ def measure(times: int) -> dict[str, dict[str, list[float]]]:
             label = f"{name.replace(' ', '-')}-{n}"
             for state, title in STUCK.items():
                 states[title].append(with_a_socket(host, provider, name, state, label))
-            states["queued"].append(queued(host, provider, name, label))
+            states["queued"].append(queued(host, name, label))
             states["retry sleep"].append(asleep(host, name, label))
             states["connecting"].append(connecting(lost, name, label))
     return figures
 
 
-def table(figures: dict[str, dict[str, list[float]]]) -> str:
+def table(figures: Figures) -> str:
     rows = [["p50 / max, ms", *COLUMNS]]
-    rows += [
-        [name, *(f"{statistics.median(states[state]):.1f} / {max(states[state]):.1f}" for state in COLUMNS)]
-        for name, states in figures.items()
-    ]
+    for name, states in figures.items():
+        cells = (f"{statistics.median(states[state]):.1f} / {max(states[state]):.1f}" for state in COLUMNS)
+        rows.append([name, *cells])
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    lines = [
-        "  ".join(cell.ljust(width) if n == 0 else cell.rjust(width) for n, (cell, width) in enumerate(zip(row, widths)))
-        for row in rows
-    ]
+    lines = []
+    for first, *others in rows:
+        cells = (cell.rjust(width) for cell, width in zip(others, widths[1:], strict=True))
+        lines.append("  ".join([first.ljust(widths[0]), *cells]))
     lines.insert(1, "-" * len(lines[0]))
     return "\n".join(lines)
 
@@ -240,8 +253,9 @@ def main() -> None:
     except Failed as failure:
         sys.exit(f"benchmark failed: {failure}")
     print(table(figures))
-    worst = max(max(times) for states in figures.values() for times in states.values())
-    print(f"\nThe slowest of {len(FORMATS) * len(COLUMNS) * options.times} cancels took {worst:.1f} ms ({os.cpu_count()} cores).")
+    every = [each for states in figures.values() for times in states.values() for each in times]
+    met = "met" if max(every) <= GOAL_MS else "MISSED"
+    print(f"\nThe slowest of {len(every)} cancels: {max(every):.1f} ms (<= {GOAL_MS} {met}; {os.cpu_count()} cores)")
 
 
 if __name__ == "__main__":

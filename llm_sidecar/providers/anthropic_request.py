@@ -9,11 +9,13 @@ API's to refuse. Where the API has no such thing:
 - Turns alternate: what follows from the same side is joined, a tool's results among the user's. Texts of nothing but
   white space are left out, and turns without anything else: the API refuses them.
 - `seed` is unknown to it, and not sent.
+- An id of a tool call has letters, digits, `_` and `-` only: others' ids (`functions.f:0`) are spelt out for Claude.
 - A JSON object without a schema is asked for in words: the schemas it takes must name every property.
 """
 
 from __future__ import annotations
 
+import re
 from typing import Any, Final
 
 import msgspec
@@ -36,6 +38,8 @@ from llm_sidecar.providers.base import ProviderRequest
 
 _JSON_PLEASE: Final = "Answer with one JSON object and nothing else: no words around it, no Markdown fence."
 _TOOL_CHOICES: Final = {"auto": "auto", "none": "none", "required": "any"}
+_NAMES_OF_IDS: Final = {"tool_use": "id", "tool_result": "tool_use_id"}
+_replace_odd: Final = re.compile(r"[^A-Za-z0-9_-]").sub
 _ANY_INPUT: Final = {"type": "object"}
 """The schema of a tool that says nothing of its parameters."""
 
@@ -46,11 +50,12 @@ def message_body(request: ProviderRequest, model_id: str, continued: list[Block]
     Raises `INVALID_REQUEST` for what cannot be said in this format, or in JSON (a lone surrogate in a text).
     """
     thinking = thinking_for(model_id, request.reasoning, request.max_tokens)
+    turns = _turns(request.messages, continued or [])
     body: dict[str, Any] = {
         "model": model_id,
         "max_tokens": thinking.max_tokens,
         "system": _system(request),
-        "messages": _turns(request.messages, continued or []),
+        "messages": _with_plain_ids(turns) if "claude" in model_id.lower() else turns,
         "stream": True,
         "temperature": request.temperature,
         "top_p": request.top_p,
@@ -89,6 +94,16 @@ def _turns(messages: list[Message], continued: list[Block]) -> list[dict[str, An
             _add(turns, "user", _content(message))
     _add(turns, "assistant", continued)
     return turns
+
+
+def _with_plain_ids(turns: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Ids that another vendor's model gave its calls, in the characters that the API takes (others it refuses)."""
+    return [{**turn, "content": [_with_plain_id(block) for block in turn["content"]]} for turn in turns]
+
+
+def _with_plain_id(block: Block) -> Block:
+    name = _NAMES_OF_IDS.get(block["type"])
+    return block if name is None else {**block, name: _replace_odd(lambda odd: f"_{ord(odd[0]):x}_", block[name])}
 
 
 def _add(turns: list[dict[str, Any]], role: str, blocks: list[Block]) -> None:

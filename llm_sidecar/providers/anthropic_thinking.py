@@ -23,6 +23,7 @@ from typing import Final, NamedTuple
 from llm_sidecar.errors import ProviderError
 from llm_sidecar.messages.content import ReasoningOptions
 
+_OTHERS: Final = (0,)
 _ADAPTIVE: Final = (4, 6)
 """The first that can decide by itself how much to think."""
 _ADAPTIVE_ONLY: Final = (4, 7)
@@ -37,6 +38,8 @@ _BUDGETS: Final = {"low": _LEAST_BUDGET, "medium": 4 * _LEAST_BUDGET, "high": 16
 DEFAULT_MAX_TOKENS: Final = 32_000
 """Anthropic must be told a limit. This is the smallest output limit of any Claude 4 model (Opus 4 and 4.1, "Models
 overview"): as long an answer as every model can give, thoughts included."""
+_EARLY_LIMITS: Final = {(3, 5): 4_096, (3, 7): 8_192}
+"""The output limits of the Claude models before these versions: more is refused."""
 _ROOM_FOR_ANSWER: Final = 4_096
 """What is left beside a budget near or above that."""
 
@@ -51,9 +54,9 @@ class Thinking(NamedTuple):
 
 def thinking_for(model_id: str, reasoning: ReasoningOptions | None, max_tokens: int | None) -> Thinking:
     """Raises `INVALID_REQUEST` where `max_tokens` leaves no room beside the thoughts: the API counts both."""
-    if reasoning is None or (reasoning.effort is None and reasoning.budget_tokens is None):
-        return Thinking(max_tokens or DEFAULT_MAX_TOKENS)
     version = _version(model_id)
+    if reasoning is None or (reasoning.effort is None and reasoning.budget_tokens is None):
+        return Thinking(max_tokens or _default_max_tokens(version))
     if version < _ADAPTIVE or (version < _ADAPTIVE_ONLY and reasoning.budget_tokens is not None):
         budget = reasoning.budget_tokens or _budget(reasoning.effort, max_tokens)
         limit = max_tokens or max(DEFAULT_MAX_TOKENS, budget + _ROOM_FOR_ANSWER)
@@ -69,11 +72,17 @@ def thinking_for(model_id: str, reasoning: ReasoningOptions | None, max_tokens: 
     return Thinking(max_tokens or DEFAULT_MAX_TOKENS, thinking, reasoning.effort)
 
 
+def _default_max_tokens(version: tuple[int, ...]) -> int:
+    if version == _OTHERS:
+        return DEFAULT_MAX_TOKENS
+    return next((limit for later, limit in _EARLY_LIMITS.items() if version < later), DEFAULT_MAX_TOKENS)
+
+
 def _version(model_id: str) -> tuple[int, ...]:
-    """(4, 6) for `claude-opus-4-6`; (0,) for another vendor's model, which knows the oldest form if any."""
+    """(4, 6) for `claude-opus-4-6`; `_OTHERS` for another vendor's model, which knows the oldest form if any."""
     _, claude, rest = model_id.lower().partition("claude")
     if not claude:
-        return (0,)
+        return _OTHERS
     return tuple(map(int, _NUMBER.findall(rest)[:2])) or _ADAPTIVE_ONLY
 
 

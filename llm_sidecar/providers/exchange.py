@@ -137,14 +137,12 @@ class DecodedBody:
         while not decoder.complete:
             if decoder.failure is not None:
                 raise decoder.failure
-            batch = await self._next_batch()
+            if self._is_whole:
+                batch = decoder.feed_whole(await self._response.read_all(self._max_event_bytes))
+            else:
+                data = await self._response.read()
+                batch = decoder.feed(data) if data else decoder.end()
             if batch:
                 return batch
         self._response.finish()
         raise StopAsyncIteration
-
-    async def _next_batch(self) -> list[ProviderEvent]:
-        if self._is_whole:
-            return self._decoder.feed_whole(await self._response.read_all(self._max_event_bytes))
-        data = await self._response.read()
-        return self._decoder.feed(data) if data else self._decoder.end()

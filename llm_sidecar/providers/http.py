@@ -24,6 +24,7 @@ from llm_sidecar import __version__
 from llm_sidecar.errors import ProviderError
 from llm_sidecar.limits import KIB, Limits
 from llm_sidecar.providers.endpoints import host_and_port
+from llm_sidecar.providers.frugal_socket import FrugalSocket
 from llm_sidecar.providers.http_errors import protocol_error, translate, truncated
 
 if TYPE_CHECKING:
@@ -204,6 +205,7 @@ class HttpClient:
                     limit=0,
                     keepalive_timeout=_KEEP_ALIVE_SECONDS,
                     resolver=aiohttp.ThreadedResolver(),
+                    socket_factory=lambda address: FrugalSocket(*address[:3]),
                 ),
                 headers={"User-Agent": f"llm-sidecar/{__version__}", "Accept-Encoding": "identity"},
                 response_class=self._classes.response,

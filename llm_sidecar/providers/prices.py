@@ -57,15 +57,19 @@ class PriceList:
         self._warming: asyncio.Future[None] | None = None
         self._known = lru_cache(_REMEMBERED_MODELS)(self._find)
 
+    def is_at_hand(self, endpoint: Endpoint) -> bool:
+        """Whether what `endpoint` costs can be told without loading anything."""
+        return self._snapshot is not None or self._is_broken or not _may_cost(endpoint)
+
     async def warm(self, endpoint: Endpoint) -> None:
         """Load the prices, if `endpoint` can cost anything, while the event loop goes on. Never fails."""
-        if self._snapshot is None and _may_cost(endpoint):
+        if not self.is_at_hand(endpoint):
             async with self._loading:
                 await asyncio.to_thread(self._load)
 
     def warm_soon(self, endpoint: Endpoint) -> None:
         """As `warm`, without waiting for it."""
-        if self._snapshot is None and self._warming is None and _may_cost(endpoint):
+        if self._warming is None and not self.is_at_hand(endpoint):
             self._warming = asyncio.ensure_future(self.warm(endpoint))
 
     def cost(self, endpoint: Endpoint, model_id: str, usage: Usage) -> float | None:

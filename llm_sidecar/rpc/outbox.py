@@ -174,7 +174,7 @@ class Outbox:
             self._sink.send(chunk)
         if self._sink.ready:
             self._sending = 0
-        if not self.congested or self.is_idle:
+        if self._waiters and (not self.congested or self.is_idle):
             self._wake()
         self._tell_reply_room()
 

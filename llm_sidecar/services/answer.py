@@ -96,9 +96,9 @@ class Answer:
             self.provider_state = {**(self.provider_state or {}), **event.state}
 
     def _received(self, text: str, deltas: int) -> None:
-        _check_unicode(text)
+        size = _utf8_size(text)
         self.has_content = True
-        self.meter.received(len(text) if text.isascii() else len(text.encode()), deltas)
+        self.meter.received(size, deltas)
         if self.meter.bytes_received + self._heads_bytes > self._max_bytes:
             raise ProviderError("PROVIDER_PROTOCOL_ERROR", f"The answer is longer than {self._max_bytes} bytes.")
 
@@ -109,14 +109,20 @@ class Answer:
             raise ProviderError("PROVIDER_PROTOCOL_ERROR", "The id or the name of a tool call is too long.")
 
 
+def _utf8_size(text: str) -> int:
+    """Bytes. Raises `PROVIDER_PROTOCOL_ERROR` for half a surrogate pair: no JSON message could carry it on."""
+    if text.isascii():
+        return len(text)
+    try:
+        return len(text.encode())
+    except UnicodeEncodeError:
+        raise ProviderError("PROVIDER_PROTOCOL_ERROR", "The provider sent half a character.") from None
+
+
 def _check_unicode(*texts: str | None) -> None:
-    """Raises `PROVIDER_PROTOCOL_ERROR` for half a surrogate pair: no JSON message could carry it on."""
+    """Raises as `_utf8_size` does."""
     for text in texts:
-        if text and not text.isascii():
-            try:
-                text.encode()
-            except UnicodeEncodeError:
-                raise ProviderError("PROVIDER_PROTOCOL_ERROR", "The provider sent half a character.") from None
+        _utf8_size(text or "")
 
 
 def _check_sendable(state: dict[str, Any]) -> None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -166,6 +167,7 @@ class Circuits:
         return [circuit.state for circuit in self._circuits.values()]
 
 
+@lru_cache(maxsize=64)
 def _origin(base_url: str) -> str | None:
     """`https://host:port`; None for what is not reached over HTTP, or is no address at all (the adapter refuses it)."""
     try:

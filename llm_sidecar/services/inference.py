@@ -123,6 +123,7 @@ class InferenceService:
         """End everything with `SHUTTING_DOWN`."""
         for run in list(self._runs.values()):
             run.fail(SidecarError("SHUTTING_DOWN", "The sidecar is stopping."))
+            run.tell_now()
 
     async def idle(self) -> None:
         """Return when no inference is live."""

@@ -5,7 +5,9 @@ Law:
     decides that, once, and gives the slot back; nothing is sent after it but the terminal.
 2.  Attempts follow one another only before the first content; `attempts` says which.
 3.  The upstream is closed as soon as the outcome is decided; the terminal does not wait for that.
-4.  No timer runs while the host does not read.
+4.  The terminal waits for the price list, if that has to be loaded first: loading it takes a quarter of a second, in
+    which everything else goes on (a cancelled upstream closes, others stream).
+5.  No timer runs while the host does not read.
 """
 
 from __future__ import annotations
@@ -72,6 +74,7 @@ class InferenceRun:
         self._was_queued = False
         self._closed = False
         self._announced = False
+        self._pricing: asyncio.Task[None] | None = None
         self._interruption: SidecarError | None = None
 
     @property
@@ -266,11 +269,28 @@ class InferenceRun:
         return True
 
     def _announce(self) -> None:
-        """Send the terminal, once the inference's acceptance has been answered."""
+        """Send the terminal, once the inference's acceptance has been answered and its price can be told."""
         if not self._started or self.outcome is None or self._announced:
             return
         self._announced = True
-        self.listener.end(self.outcome, text_bytes(self.outcome))
+        if self.cached is not None or self._prices.is_at_hand(self.route.endpoint):
+            self._tell(self.outcome)
+        else:
+            self._pricing = self._loop.create_task(self._tell_with_cost(self.outcome))
+
+    async def _tell_with_cost(self, outcome: DoneEvent | ErrorEvent) -> None:
+        await self._prices.warm(self.route.endpoint)
+        self._tell(outcome)
+
+    def tell_now(self) -> None:
+        """Wait no longer for the price list."""
+        if self.outcome is not None and self._pricing is not None and not self._pricing.done():
+            self._pricing.cancel()
+            self._tell(self.outcome)
+
+    def _tell(self, outcome: DoneEvent | ErrorEvent) -> None:
+        self._terminal.tell_cost(self.answer, outcome)
+        self.listener.end(outcome, text_bytes(outcome))
         self._on_end(self)
 
     def _complete(self) -> None:

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from typing import NamedTuple
+
+from msgspec import Struct
 
 from llm_sidecar.errors import SidecarError
 from llm_sidecar.limits import Limits
@@ -17,7 +18,7 @@ from llm_sidecar.messages.events import InferenceEvent
 from llm_sidecar.messages.inference import AttachedEvent, AttachResult
 
 
-class _Entry(NamedTuple):
+class _Entry(Struct, frozen=True, gc=False):
     method: str
     event: InferenceEvent
     weight: int

@@ -76,6 +76,6 @@ class ModelLists:
             provider_id=endpoint.provider_id,
             name=model.name[:_LONGEST_NAME] if model.name else None,
             context_window=model.context_window or (listed.context_window if listed is not None else None),
-            max_output_tokens=model.max_output_tokens,
+            max_output_tokens=model.max_output_tokens or None,
             prices=listed.prices if listed is not None else None,
         )

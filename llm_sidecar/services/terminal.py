@@ -1,7 +1,7 @@
 """The one terminal of an inference: `llm:done` or `llm:error`, with honest usage and timings, within one message.
 
 Law: it describes, and decides nothing. A complete answer that does not fit one message is an error that says so; a
-cancelled one is cut.
+cancelled one is cut. What it cost is filled in at last (`tell_cost`): prices may still have to be loaded.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import msgspec
 
 from llm_sidecar.errors import SidecarError
 from llm_sidecar.limits import Limits
-from llm_sidecar.messages.events import UNNUMBERED, DoneEvent, ErrorEvent, Timings, Usage
+from llm_sidecar.messages.events import UNNUMBERED, DoneEvent, ErrorEvent, Timings
 from llm_sidecar.messages.inference import InferenceParams
 from llm_sidecar.providers.events import Finish
 from llm_sidecar.providers.prices import PriceList
@@ -77,12 +77,21 @@ class TerminalBuilder:
             details=error.details,
             partial_text=answer.text[: longest_text(self._limits)] or None,
             usage=usage,
-            cost=self._cost(answer, usage),
             provider_id=self._attempts.route.endpoint.provider_id,
             model_id=answer.model_id,
             attempts=self._attempts.sent,
             timings=self._timings(),
         )
+
+    def tell_cost(self, answer: Answer, terminal: DoneEvent | ErrorEvent) -> None:
+        """Fill in what an answer of this run cost."""
+        if self._is_cached:
+            terminal.cost = 0.0
+            return
+        route = self._attempts.route
+        terminal.cost = self._prices.cost(route.endpoint, answer.model_id, terminal.usage)
+        if terminal.cost is None and answer.model_id != route.model_id:  # the provider's name for it is not on the list
+            terminal.cost = self._prices.cost(route.endpoint, route.model_id, terminal.usage)
 
     def _done(self, answer: Answer, finish: Finish, *, cancelled: bool) -> DoneEvent:
         usage = answer.meter.usage(complete=not cancelled, was_sent=not cancelled or self._attempts.may_be_charged)
@@ -92,7 +101,7 @@ class TerminalBuilder:
             window_id=self._listener.window_id,
             total_tokens=usage.total_tokens,
             usage=usage,
-            cost=self._cost(answer, usage),
+            cost=None,
             finish_reason=finish.reason,
             raw_finish_reason=finish.raw,
             cancelled=cancelled,
@@ -106,15 +115,6 @@ class TerminalBuilder:
             cached=self._is_cached,
             timings=self._timings(),
         )
-
-    def _cost(self, answer: Answer, usage: Usage) -> float | None:
-        if self._is_cached:
-            return 0.0
-        route = self._attempts.route
-        cost = self._prices.cost(route.endpoint, answer.model_id, usage)
-        if cost is None and answer.model_id != route.model_id:  # the provider's name for it is not on the list
-            cost = self._prices.cost(route.endpoint, route.model_id, usage)
-        return cost
 
     def _size(self, answer: Answer, done: DoneEvent) -> int:
         """Bytes of the whole message; 0 where it is small for sure (no JSON escape is longer than six bytes)."""

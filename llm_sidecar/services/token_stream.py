@@ -112,8 +112,8 @@ class TokenStream:
         self._stopped = False
         self._ended = False
         self._sink = sink
-        self._limits = limits
-        self._max_bytes = min(limits.max_token_event_bytes, longest_text(limits))
+        self._longest = longest_text(limits)
+        self._max_bytes = min(limits.max_token_event_bytes, self._longest)
         self._delay = limits.token_batch_delay_ms / 1000
         self._max_tokens = limits.token_batch_tokens
         self._waiting: _QueuedText | None = None  # published, not yet taken: may still grow
@@ -124,14 +124,14 @@ class TokenStream:
 
     def text(self, text: str, count: int) -> None:
         """A piece of the answer: `count` deltas of the provider."""
-        for piece in split_text(text, self._limits):
+        for piece in split_text(text, self._longest):
             self._add_text(piece, count, self._next_index, is_reasoning=False)
             self._next_index += count
             count = 0
 
     def reasoning(self, text: str) -> None:
         """A piece of the model's reasoning."""
-        for piece in split_text(text, self._limits):
+        for piece in split_text(text, self._longest):
             self._add_text(piece, 1, 0, is_reasoning=True)
 
     def thinking(
@@ -159,7 +159,7 @@ class TokenStream:
     def tool_call(self, index: int, call_id: str | None, name: str | None, arguments: str) -> None:
         """A piece of a tool call; `call_id` and `name` with its first piece."""
         beside = len(call_id or "") + len(name or "")
-        for piece in split_text(arguments, self._limits, beside):
+        for piece in split_text(arguments, self._longest, beside):
             event = ToolCallEvent(
                 inference_id=self.inference_id,
                 seq=UNNUMBERED,
@@ -277,10 +277,9 @@ def longest_text(limits: Limits) -> int:
     return (limits.max_message_bytes - _OTHER_FIELDS_BYTES) // 6
 
 
-def split_text(text: str, limits: Limits, beside: int = 0) -> list[str]:
-    """`text` in pieces that fit into one message each, the first one `beside` other characters; nearly always one."""
-    longest = longest_text(limits)
-    first = max(longest - beside, 0)
-    if len(text) <= first:
+def split_text(text: str, longest: int, beside: int = 0) -> list[str]:
+    """`text` in pieces of at most `longest`, the first one `beside` other characters; nearly always one."""
+    if len(text) + beside <= longest:
         return [text]
+    first = max(longest - beside, 0)
     return [text[:first], *(text[start : start + longest] for start in range(first, len(text), longest))]

@@ -14,7 +14,7 @@ from llm_sidecar.limits import Limits
 from llm_sidecar.messages.content import Message, ReasoningOptions, ToolCall, ToolDefinition
 from llm_sidecar.providers.anthropic import AnthropicProvider
 from llm_sidecar.providers.base import Endpoint, ProviderRequest
-from llm_sidecar.providers.events import Finish, ModelNamed, TextDelta
+from llm_sidecar.providers.events import Finish, TextDelta
 from llm_sidecar.providers.http import HttpClient
 from tests.llama_server import CONTEXT_PER_SLOT, LlamaServer
 from tests.providers.anthropic_fixtures import request_to
@@ -50,7 +50,6 @@ def test_answers_stream_and_end_at_the_token_limit(llama_server: LlamaServer) ->
     async def main() -> None:
         began = 0
         for _ in range(20):
-            # It closes its connection after a stream without having said so: another request on it might be lost.
             async with adapter() as provider:
                 batches = await batches_of(provider, question(llama_server))
             check_rules(batches)
@@ -60,9 +59,8 @@ def test_answers_stream_and_end_at_the_token_limit(llama_server: LlamaServer) ->
             usage = usage_of(got)
             assert usage is not None
             assert usage.completion_tokens == 50
-            if any(isinstance(event, ModelNamed) for event in got):
+            if usage.prompt_tokens is not None:
                 began += 1
-                assert usage.prompt_tokens is not None
                 assert usage.prompt_tokens > 10
         assert began
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import pytest
@@ -150,6 +151,23 @@ def test_arguments_that_are_no_object_are_wrapped(arguments: str) -> None:
     assert block["input"] == {"INVALID_JSON": arguments}
 
 
+def test_the_ids_of_another_vendor_s_calls_are_spelt_in_what_claude_takes() -> None:
+    ids = ["functions.f:0", "functions.f:1", "toolu_01-A", "call_1__thought__a+/="]
+    conversation = [
+        user("hi"),
+        assistant("", *(ToolCall(id=each, name="f", arguments="{}") for each in ids)),
+        *(result(each, "r") for each in ids),
+    ]
+    _, calls, results = turns(*conversation)
+    spelt = [block["id"] for block in calls[1]]
+    assert all(re.fullmatch("[A-Za-z0-9_-]+", each) for each in spelt)
+    assert len(set(spelt)) == len(ids)
+    assert spelt[2] == "toolu_01-A"
+    assert [block["tool_use_id"] for block in results[1]] == spelt
+    others = sent("kimi-k2", messages=conversation)["messages"]
+    assert [block["id"] for block in others[1]["content"]] == ids, "another vendor's model knows its own"
+
+
 def test_arguments_are_sent_as_the_model_wrote_them() -> None:
     written = '{"n": 12345678901234567890, "x": 1.0, "a":1e2}'
     request = request_to("http://localhost", messages=[assistant("", ToolCall(id="c", name="f", arguments=written))])
@@ -278,6 +296,22 @@ def thinking(model: str, **options: Any) -> dict[str, Any]:
 @pytest.mark.parametrize("model", [*MANUAL, "claude-opus-4-6", *ADAPTIVE_ONLY])
 def test_reasoning_that_was_not_asked_for_is_not_mentioned(model: str) -> None:
     assert thinking(model) == {"max_tokens": 32_000}
+
+
+@pytest.mark.parametrize(
+    ("model", "limit"),
+    [
+        ("claude-2.1", 4_096),
+        ("claude-3-haiku-20240307", 4_096),
+        ("anthropic/claude-3-opus", 4_096),
+        ("claude-3-5-haiku-latest", 8_192),
+        ("claude-3-7-sonnet-20250219", 32_000),
+        ("some-other-model-3", 32_000),
+    ],
+)
+def test_the_limit_that_nobody_named_is_one_the_model_takes(model: str, limit: int) -> None:
+    assert sent(model)["max_tokens"] == limit
+    assert sent(model, max_tokens=50_000)["max_tokens"] == 50_000
 
 
 @pytest.mark.parametrize("model", [*MANUAL, "claude-opus-4-6", "claude-sonnet-4-6"])

@@ -311,7 +311,7 @@ def test_a_server_that_hangs_up_before_the_answer_is_a_network_error(wire_format
 
 @every_format
 @pytest.mark.parametrize(
-    "said", [answer(200, b"not json"), answer(200, b"[]"), answer(200, b'{"data": 1, "models": 1}'), answer(500, b"")]
+    "said", [answer(200, b"not json"), answer(200, b"3"), answer(200, b'{"data": 1, "models": 1}'), answer(500, b"")]
 )
 def test_a_list_of_models_that_is_none_is_a_typed_error(wire_format: WireFormat, said: bytes) -> None:
     async def main() -> SidecarError:

@@ -309,6 +309,20 @@ def test_warming_loads_in_a_thread_and_only_once(monkeypatch: pytest.MonkeyPatch
     assert thread is not threading.main_thread()
 
 
+def test_prices_are_at_hand_once_they_are_loaded_and_always_where_nothing_costs(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    prices = PriceList()
+    assert prices.is_at_hand(Endpoint("ollama", "http://127.0.0.1:11434"))
+    assert not prices.is_at_hand(OPENAI)
+    run(prices.warm(OPENAI))
+    assert prices.is_at_hand(OPENAI)
+    broken = PriceList()
+    monkeypatch.setitem(sys.modules, "genai_prices.data_snapshot", None)
+    run(broken.warm(OPENAI))
+    assert broken.is_at_hand(OPENAI), "there will never be any"
+
+
 _LOADING = """
 import asyncio, json, sys
 calls = []
