@@ -45,7 +45,7 @@ def _tokens(terminal: DoneEvent | ErrorEvent) -> str:
 
 
 def _cost(terminal: DoneEvent | ErrorEvent) -> str:
-    cost = terminal.cost if isinstance(terminal, DoneEvent) else None
+    cost = terminal.cost
     if cost == 0 or terminal.provider_id == "demo":
         return "free"
     return "unknown" if cost is None else f"${cost:.6f}"
