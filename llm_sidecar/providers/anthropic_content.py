@@ -40,7 +40,7 @@ class ContentStream:
     def is_more(self, index: int, delta: Delta) -> bool:
         """The hot case: nearly every event of an answer adds a piece to the block that had the last one."""
         block = self._open
-        if block is None or index != self._open_index or self._halves:
+        if block is None or index != self._open_index or self._halves.waiting:
             return False
         piece = delta.text if block.kind == "text" else _piece(block, delta)
         if not piece:
@@ -137,7 +137,7 @@ class ContentStream:
         return block
 
     def _add(self, index: int, block: StreamedBlock, text: str, odd: bool) -> None:
-        if odd or self._halves:
+        if odd or self._halves.waiting:
             text = self._halves.join(index, text)
             if not text and block.kind != "call":
                 return

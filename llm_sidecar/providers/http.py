@@ -30,8 +30,9 @@ from llm_sidecar.providers.http_errors import protocol_error, translate, truncat
 if TYPE_CHECKING:
     import aiohttp
 
-_READ_BUFFER_BYTES: Final = 64 * KIB
-"""aiohttp stops reading the socket at twice this; the kernel's window then holds the provider back."""
+_READ_BUFFER_BYTES: Final = 32 * KIB
+"""aiohttp stops reading the socket at twice this; the kernel's window then holds the provider back. Larger ones are
+slower: what was parsed has left the processor's cache when it is decoded."""
 _KEEP_ALIVE_SECONDS: Final = 30.0
 """A person's pause between two questions, and less than servers and address translators usually allow."""
 _MOST_REPETITIONS: Final = 5

@@ -64,8 +64,9 @@ class ChatDecoder:
 
     def feed(self, data: bytes) -> list[ProviderEvent]:
         """The events completed by `data`, in order; may be empty (keep-alives, half an event)."""
+        follows_text = self._answered and self._pieces.is_on_text
         for name, event in self._sse.feed(data):
-            if not name and self._is_more_text(event):
+            if follows_text and not name and self._is_more_text(event):
                 continue
             if name == "error":
                 self.failure = error_from_event(event, secret=self._secret)
@@ -73,14 +74,13 @@ class ChatDecoder:
                 self._take_event(event)
             if self.complete or self.failure is not None:
                 break
+            follows_text = self._answered and self._pieces.is_on_text
         else:
             self.failure = self._sse.failure
         return self._take_batch()
 
     def _is_more_text(self, data: bytes) -> bool:
         """The hot case, in one step: nearly every event of an answer adds a piece of text to the last one."""
-        if not self._answered or not self._pieces.is_on_text:
-            return False
         try:
             chunk = decode_chunk(data)
         except UNREADABLE:

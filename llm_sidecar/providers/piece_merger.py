@@ -32,7 +32,7 @@ class PieceMerger:
 
     def add(self, channel: int, piece: str, *, odd: bool = False) -> None:
         """A piece of text, reasoning or a call's arguments. `odd`: it may begin or end with half a character."""
-        if odd or self._halves:
+        if odd or self._halves.waiting:
             piece = self._halves.join(channel, piece)
         if not piece:
             return
@@ -44,7 +44,7 @@ class PieceMerger:
     @property
     def is_on_text(self) -> bool:
         """Whether a piece of text would simply follow the one before it."""
-        return self._channel == TEXT and not self._halves
+        return self._channel == TEXT and not self._halves.waiting
 
     def add_more_text(self, piece: str) -> None:
         """The hot case of `add`: another piece (not empty, whole characters) while `is_on_text`."""

@@ -45,15 +45,15 @@ class SseDecoder:
             return []
         if self._unfinished:
             if not self._completes_an_event(chunk):
-                self._unfinished += chunk
-                self._check_unfinished()
-                return []
+                return self._keep(chunk)
             chunk = bytes(self._unfinished + chunk)
+            self._unfinished.clear()
         end = chunk.rfind(b"\n\n") + 2
-        self._unfinished = bytearray(chunk[end:] if end > 1 else chunk)
-        events = self._complete(chunk[:end]) if end > 1 else []
-        self._check_unfinished()
-        return events
+        if end == 1:
+            return self._keep(chunk)
+        if end == len(chunk):
+            return self._complete(chunk)
+        return self._complete(chunk[:end]) + self._keep(chunk[end:])
 
     def _with_plain_newlines(self, chunk: bytes) -> bytes:
         if not chunk:
@@ -92,9 +92,12 @@ class SseDecoder:
                 events.append(event)
         return events
 
-    def _check_unfinished(self) -> None:
+    def _keep(self, beginning: bytes) -> list[SseEvent]:
+        """No event is complete with it yet."""
+        self._unfinished += beginning
         if len(self._unfinished) > self._max_event_bytes and len(self._unfinished.strip(b"\n")) > self._max_event_bytes:
             self._fail()
+        return []
 
     def _fail(self) -> None:
         self._unfinished.clear()

@@ -16,22 +16,19 @@ class SurrogateJoiner:
     """One per answer; `channel` tells apart texts that are interleaved."""
 
     def __init__(self) -> None:
-        self._halves: dict[int, str] = {}
-
-    def __bool__(self) -> bool:
-        """Whether a half is waiting."""
-        return bool(self._halves)
+        self.waiting: dict[int, str] = {}
+        """Those that wait, by channel."""
 
     def join(self, channel: int, text: str) -> str:
         """`text` with the waiting half before it and without a half at its end; valid Unicode, maybe empty."""
-        text = self._halves.pop(channel, "") + text
+        text = self.waiting.pop(channel, "") + text
         if "\ud800" <= text[-1:] <= "\udbff":
-            self._halves[channel] = text[-1]
+            self.waiting[channel] = text[-1]
             text = text[:-1]
         return mended(text)
 
     def abandon(self) -> list[int]:
         """The channels whose half will not come any more."""
-        channels = list(self._halves)
-        self._halves.clear()
+        channels = list(self.waiting)
+        self.waiting.clear()
         return channels

@@ -2,7 +2,7 @@
 
 Law:
 1.  First in, first out. What is queued in one turn of the event loop goes out as one chunk, however many messages it
-    holds.
+    holds, unless somebody cannot wait that long (`flush`).
 2.  An event is encoded when the writer takes it, not when it is queued: until then its owner may still add to it
     (that is how tokens merge while a host does not read), so no byte of it is fixed and no number of it given out.
 3.  Memory is bounded by its users: who publishes events waits for `room` when `congested`; who admits requests
@@ -167,7 +167,6 @@ class Outbox:
     def flush(self) -> None:
         """Write what the sink takes, now, without waiting for the turn to end."""
         self._flush_scheduled = False
-        self._sending = 0
         while self._queue and self._sink.ready and not self._broken:
             chunk = self._next_chunk()
             self._sending = len(chunk)

@@ -99,6 +99,7 @@ class _AsChunks:
         self._sink = sink
         self.grew = sink.grew
         self.room = sink.room
+        self.flush = sink.flush
 
     @property
     def congested(self) -> bool:

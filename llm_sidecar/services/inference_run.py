@@ -247,6 +247,7 @@ class InferenceRun:
             if self._terminal.first_content_at is None:
                 self._terminal.first_content_at = self._loop.time()
                 self._passage.content_came()
+                self._sink.flush()  # the first token waits for nothing, not for the end of this turn either
 
     async def _wait_for_host(self) -> None:
         """The host does not read: ask nothing of the provider meanwhile, and hold its slowness against nobody."""

@@ -55,6 +55,8 @@ class EventSink(Protocol):
 
     async def room(self) -> None: ...
 
+    def flush(self) -> None: ...
+
 
 class _Queued:
     """An event as it is."""

@@ -91,6 +91,20 @@ def test_an_event_that_cannot_be_encoded_takes_no_other_with_it(run: Callable) -
     run(main())
 
 
+def test_what_the_host_has_not_taken_counts_however_often_it_is_offered(run: Callable) -> None:
+    async def main() -> None:
+        sink = MemorySink()
+        outbox = outbox_of(sink)
+        sink.stall()
+        outbox.publish(Sent("on its way", 10, []))
+        outbox.flush()
+        on_its_way = outbox.queued_bytes
+        outbox.flush()
+        assert outbox.queued_bytes == on_its_way > 10
+
+    run(main())
+
+
 def test_whoever_waits_for_room_goes_on_when_the_host_has_read(run: Callable) -> None:
     async def main() -> None:
         sink = MemorySink()

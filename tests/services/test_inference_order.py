@@ -47,6 +47,20 @@ def test_an_inference_does_not_begin_while_its_batch_is_unanswered() -> None:
     play(scenario)
 
 
+def test_the_first_token_is_written_before_what_came_with_it() -> None:
+    async def scenario(host: Host) -> None:
+        written: list[bytes] = []
+        send = host.sink.send
+        host.sink.send = lambda data: (written.append(data), send(data))[1]  # type: ignore[method-assign]
+        host.provider.prepare = lambda call: (call.accept(), call.say("first"), call.say("second"), call.finish())
+        await host.infer(inferenceId="a")
+        first = next(data for data in written if b"first" in data)
+        assert b"second" not in first
+        assert b"llm:done" not in first
+
+    play(scenario)
+
+
 def test_a_refused_inference_has_no_event() -> None:
     async def scenario(host: Host) -> None:
         with pytest.raises(Refused):

@@ -40,6 +40,9 @@ class Sink:
     async def room(self) -> None:
         raise AssertionError("a token stream never waits")
 
+    def flush(self) -> None:
+        raise AssertionError("when text leaves is not a token stream's business")
+
     def take(self, most: int = 10**9) -> None:
         while self.queue and most:
             event = self.queue.pop(0)
