@@ -78,11 +78,9 @@ class SseDecoder:
             if text.count(b"\n") == 2 * len(single_lines):
                 return [("", data) for data in single_lines]
         elif text.startswith(b"event: ") and len(text) <= self._max_event_bytes:
-            named = text[7:-2].split(b"\n\nevent: ")
-            if text.count(b"\n") == 3 * len(named):
-                parts = [event.partition(b"\ndata: ") for event in named]
-                if all(separator for _, separator, _ in parts):
-                    return [(name.decode("utf-8", "replace"), data) for name, _, data in parts]
+            named = _of_one_name(text) or _named(text)
+            if named is not None:
+                return named
         events: list[SseEvent] = []
         for block in text.split(b"\n\n"):
             if len(block) > self._max_event_bytes and len(block.strip(b"\n")) > self._max_event_bytes:
@@ -104,6 +102,30 @@ class SseDecoder:
         self.failure = ProviderError(
             "PROVIDER_PROTOCOL_ERROR", f"The provider sent an event of more than {self._max_event_bytes} bytes."
         )
+
+
+def _of_one_name(text: bytes) -> list[SseEvent] | None:
+    """The events of `text`, which begins with `event: `, if each is that name and one line of data."""
+    end_of_name = text.find(b"\ndata: ")
+    if end_of_name < 0:
+        return None
+    head = text[: end_of_name + 7]
+    single_lines = text[len(head) : -2].split(b"\n\n" + head)
+    if text.count(b"\n") != 3 * len(single_lines):
+        return None
+    name = text[7:end_of_name].decode("utf-8", "replace")
+    return [(name, data) for data in single_lines]
+
+
+def _named(text: bytes) -> list[SseEvent] | None:
+    """As `_of_one_name`, but each under a name of its own."""
+    events = text[7:-2].split(b"\n\nevent: ")
+    if text.count(b"\n") != len(events) * 3:
+        return None
+    parts = [event.partition(b"\ndata: ") for event in events]
+    if not all(separator for _, separator, _ in parts):
+        return None
+    return [(name.decode("utf-8", "replace"), data) for name, _, data in parts]
 
 
 def _parse(block: bytes) -> SseEvent | None:
