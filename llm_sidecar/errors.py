@@ -53,6 +53,12 @@ ERROR_KINDS: Final[dict[str, ErrorKind]] = {
     "STREAM_TIMEOUT": ErrorKind("time", True, "No content came for `chunkTimeoutMs`."),
     # limits of the sidecar
     "OVERLOADED": ErrorKind("limits", True, "A queue of the sidecar is full."),
+    "SESSION_LIMIT": ErrorKind("limits", True, "Too many sessions are live, at all or in one window."),
+    "BUDGET_EXCEEDED": ErrorKind("limits", False, "A budget is spent; `details` says which and when it begins anew."),
+    # sessions
+    "SESSION_NOT_FOUND": ErrorKind("sessions", False, "There is no session of this id."),
+    "SESSION_EXISTS": ErrorKind("sessions", False, "There is a session of this id already."),
+    "SESSION_BUSY": ErrorKind("sessions", True, "The session is answering; one run at a time."),
     # inferences
     "INFERENCE_NOT_FOUND": ErrorKind("inferences", False, "No inference of this id is known (any more)."),
     "INFERENCE_EXISTS": ErrorKind("inferences", False, "An inference of this id is live."),
@@ -64,6 +70,25 @@ ERROR_KINDS: Final[dict[str, ErrorKind]] = {
     "NO_ACTIVE_PROFILE": ErrorKind(
         "profiles", False, "Neither a profile nor a provider was named, and none is active."
     ),
+    "ALTERNATE_NOT_FOUND": ErrorKind("profiles", False, "The profile to be activated instead does not exist."),
+    "DISCOVERY_ERROR": ErrorKind("profiles", False, "This machine's ports could not be looked at."),
+    # vault
+    "VAULT_READ_ERROR": ErrorKind("vault", False, "The vault's file cannot be read; `details.reason` says why."),
+    "VAULT_WRITE_ERROR": ErrorKind("vault", False, "The vault's file cannot be written; the old one is intact."),
+    "VAULT_LOCKED": ErrorKind("vault", False, "The vault has no key yet: unlock it."),
+    "VAULT_WRONG_KEY": ErrorKind("vault", False, "The key is not the vault's; nothing was changed."),
+    "VAULT_CORRUPT": ErrorKind("vault", False, "The vault's file is damaged; nothing was changed."),
+    "VAULT_TAMPERED": ErrorKind("vault", False, "The vault's file was altered or set back; nothing was changed."),
+    "VAULT_NEWER": ErrorKind("vault", False, "The vault was written by a newer version; nothing was changed."),
+    # storage
+    "DATA_DIR_LOCKED": ErrorKind("storage", False, "Another sidecar serves this data folder."),
+    "STORAGE_READ_ERROR": ErrorKind("storage", False, "The database cannot be read; `details.reason` says why."),
+    "STORAGE_WRITE_ERROR": ErrorKind("storage", True, "The database cannot be written; nothing was changed."),
+    "STORAGE_CORRUPT": ErrorKind("storage", False, "The database is damaged; nothing was changed."),
+    "STORAGE_NEWER": ErrorKind("storage", False, "The database was written by a newer version; nothing was changed."),
+    # jobs
+    "JOB_NOT_FOUND": ErrorKind("jobs", False, "There is no job of this id."),
+    "JOB_EXISTS": ErrorKind("jobs", False, "There is a job of this id already."),
     # services
     "SERVICE_NOT_FOUND": ErrorKind("services", False, "There is no service of this name."),
 }

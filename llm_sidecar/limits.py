@@ -51,7 +51,27 @@ class Limits(Struct, frozen=True):
     """Finished inferences that can still be attached to: a window that reloads finds its last answers."""
     max_answer_bytes: int = 12 * MIB
     """Text, reasoning and tool arguments of one answer. No model writes this much; a lying server might."""
+    # --- sessions and jobs ---
+    max_sessions: int = 20
+    """Sessions live at once (the seeds' number); the others rest in the database."""
+    max_sessions_per_window: int = 10
+    max_running_jobs: int = 2
+    """Jobs at work at once: they leave slots to the people in front of the windows."""
+    max_audit_entries: int = 10_000
+    """Security events kept; the oldest go first. Years of a desktop application."""
+    max_profiles: int = 1_000
+    max_test_prompts_per_minute: int = 10
     # --- time, milliseconds ---
+    session_checkpoint_ms: int = 500
+    """How often the text of a running turn is saved: a crash loses at most this much and a write."""
+    persist_timeout_ms: int = 2_000
+    """What a terminal waits for its row to be on the disk before it says `persisted: false`."""
+    test_prompt_timeout_ms: int = 10_000
+    probe_timeout_ms: int = 2_000
+    """What each local port has to answer when servers are looked for."""
+    discovery_cache_ms: int = 300_000
+    batch_poll_ms: int = 30_000
+    """How often a batch at a provider is asked about; it takes minutes to hours."""
     inference_timeout_ms: int = 120_000
     first_token_timeout_ms: int = 60_000
     """A local model may need most of a minute to read a long prompt."""
@@ -130,6 +150,14 @@ BOUNDS: Final[dict[str, tuple[int, int]]] = {
     "max_concurrent_inferences": (1, 1_000),
     "max_queued_inferences": (0, 100_000),
     "max_requests_per_minute": (0, 1_000_000),
+    "max_test_prompts_per_minute": (0, 1_000_000),
+    "max_running_jobs": (0, 100),
+    "max_sessions": (1, 100_000),
+    "max_sessions_per_window": (1, 100_000),
+    "session_checkpoint_ms": (50, 60_000),
+    "persist_timeout_ms": (1, 60_000),
+    "discovery_cache_ms": (0, 86_400_000),
+    "batch_poll_ms": (10, 3_600_000),
     "journal_bytes": (0, 1024 * MIB),
     "journal_total_bytes": (0, 4096 * MIB),
     "journal_finished": (0, 10_000),

@@ -10,7 +10,20 @@ from typing import Any, Final
 
 from msgspec import Struct
 
-from llm_sidecar.messages import chat, events, generation, handshake, inference, models, shape, status
+from llm_sidecar.messages import (
+    chat,
+    events,
+    generation,
+    handshake,
+    inference,
+    job,
+    models,
+    profile,
+    session,
+    shape,
+    status,
+    usage,
+)
 
 
 class Method(Struct, frozen=True):
@@ -44,15 +57,23 @@ COMMON_ERRORS: Final = (
     "OVERLOADED",
     "CANCELLED",
     "SHUTTING_DOWN",
+    "DATA_DIR_LOCKED",
 )
 """What any request can be answered with."""
 
 _INFERENCE_ERRORS: Final = (
     "RATE_LIMIT",
+    "BUDGET_EXCEEDED",
     "INVALID_PROVIDER",
     "API_KEY_MISSING",
     "PROFILE_NOT_FOUND",
     "NO_ACTIVE_PROFILE",
+    "VAULT_READ_ERROR",
+    "VAULT_LOCKED",
+    "VAULT_WRONG_KEY",
+    "VAULT_CORRUPT",
+    "VAULT_TAMPERED",
+    "VAULT_NEWER",
     "INVALID_MODEL",
     "NETWORK_ERROR",
     "AUTH_ERROR",
@@ -68,6 +89,27 @@ _INFERENCE_ERRORS: Final = (
     "STREAM_TIMEOUT",
 )
 """What a request can be answered with whose result is the whole answer of an inference."""
+
+_READ_ERRORS: Final = ("STORAGE_READ_ERROR", "STORAGE_CORRUPT", "STORAGE_NEWER")
+_STORE_ERRORS: Final = (*_READ_ERRORS, "STORAGE_WRITE_ERROR")
+_VAULT_ERRORS: Final = (
+    "VAULT_READ_ERROR",
+    "VAULT_WRITE_ERROR",
+    "VAULT_LOCKED",
+    "VAULT_WRONG_KEY",
+    "VAULT_CORRUPT",
+    "VAULT_TAMPERED",
+    "VAULT_NEWER",
+)
+_ROUTE_ERRORS: Final = (
+    "INVALID_PROVIDER",
+    "API_KEY_MISSING",
+    "PROFILE_NOT_FOUND",
+    "NO_ACTIVE_PROFILE",
+    *_VAULT_ERRORS,
+)
+"""What finding a provider, its address and its key can fail with."""
+_ADMISSION_ERRORS: Final = ("RATE_LIMIT", "INFERENCE_EXISTS", "BUDGET_EXCEEDED", *_ROUTE_ERRORS)
 
 _METHODS: Final = (
     Method(
@@ -98,14 +140,7 @@ _METHODS: Final = (
         inference.InferenceParams,
         inference.InferenceAccepted,
         "Start one answer. Its events follow the response; exactly one `llm:done` or `llm:error` ends them.",
-        (
-            "RATE_LIMIT",
-            "INFERENCE_EXISTS",
-            "INVALID_PROVIDER",
-            "API_KEY_MISSING",
-            "PROFILE_NOT_FOUND",
-            "NO_ACTIVE_PROFILE",
-        ),
+        _ADMISSION_ERRORS,
     ),
     Method(
         "llm:cancel",
@@ -154,11 +189,8 @@ _METHODS: Final = (
         models.ModelList,
         "The models of a profile, a provider or a service, asked for now, with their prices where known.",
         (
-            "PROFILE_NOT_FOUND",
-            "NO_ACTIVE_PROFILE",
             "SERVICE_NOT_FOUND",
-            "INVALID_PROVIDER",
-            "API_KEY_MISSING",
+            *_ROUTE_ERRORS,
             "NETWORK_ERROR",
             "AUTH_ERROR",
             "RATE_LIMIT",
@@ -172,6 +204,167 @@ _METHODS: Final = (
             "TIMEOUT",
         ),
     ),
+    Method(
+        "llm:session:create",
+        session.SessionConfig,
+        session.SessionInfo,
+        "Begin a conversation that is kept.",
+        ("SESSION_EXISTS", "SESSION_LIMIT", "PROFILE_NOT_FOUND", "INVALID_PROVIDER", *_STORE_ERRORS),
+    ),
+    Method(
+        "llm:session:run",
+        session.SessionRunParams,
+        inference.InferenceAccepted,
+        "Answer this turn's new messages. Events as of `llm:inference`, with the session's id; the turn is kept when its "
+        "`llm:done` comes.",
+        (
+            "SESSION_NOT_FOUND",
+            "SESSION_BUSY",
+            "SESSION_LIMIT",
+            "CONTEXT_LENGTH_EXCEEDED",
+            *_ADMISSION_ERRORS,
+            *_STORE_ERRORS,
+        ),
+    ),
+    Method(
+        "llm:session:destroy",
+        session.SessionParams,
+        inference.Success,
+        "Delete a session and what was said in it; cancels its running answer.",
+        _STORE_ERRORS,
+    ),
+    Method(
+        "llm:session:list",
+        session.SessionListParams,
+        session.SessionList,
+        "The sessions, active or not, by their last activity.",
+        _READ_ERRORS,
+    ),
+    Method(
+        "llm:session:get",
+        session.SessionParams,
+        session.SessionInfo,
+        "One session.",
+        ("SESSION_NOT_FOUND", *_READ_ERRORS),
+    ),
+    Method(
+        "llm:session:history",
+        session.SessionHistoryParams,
+        session.SessionHistory,
+        "What was said in a session.",
+        ("SESSION_NOT_FOUND", *_READ_ERRORS),
+    ),
+    Method(
+        "llm:session:fork",
+        session.SessionForkParams,
+        session.SessionInfo,
+        "A new session with what was said so far, or up to a message.",
+        ("SESSION_NOT_FOUND", "SESSION_EXISTS", "SESSION_LIMIT", *_STORE_ERRORS),
+    ),
+    Method(
+        "llm:profiles:list",
+        shape.NoParams,
+        profile.ProfileList,
+        "The stored connections. Never a key.",
+        _READ_ERRORS,
+    ),
+    Method(
+        "llm:profiles:create",
+        profile.CreateProfileParams,
+        profile.StoredProfile,
+        "Store a connection; its key goes into the vault.",
+        (*_VAULT_ERRORS, *_STORE_ERRORS),
+    ),
+    Method(
+        "llm:profiles:update",
+        profile.UpdateProfileParams,
+        profile.StoredProfile,
+        "Change a connection. Another origin drops its key, unless a new one comes with it.",
+        ("PROFILE_NOT_FOUND", *_VAULT_ERRORS, *_STORE_ERRORS),
+    ),
+    Method(
+        "llm:profiles:delete",
+        profile.DeleteProfileParams,
+        profile.DeletedProfile,
+        "Delete a connection and its key.",
+        ("PROFILE_NOT_FOUND", "ALTERNATE_NOT_FOUND", *_VAULT_ERRORS, *_STORE_ERRORS),
+    ),
+    Method(
+        "llm:profiles:activate",
+        profile.ProfileParams,
+        profile.ActivatedProfile,
+        "Make a connection the one that is used where none is named.",
+        ("PROFILE_NOT_FOUND", *_STORE_ERRORS),
+    ),
+    Method(
+        "llm:profiles:test",
+        profile.TestPromptParams,
+        profile.TestPromptResult,
+        "Send a test prompt; what goes wrong at the provider is told in the result. At most 10 a minute, 10 s each.",
+        ("PROFILE_NOT_FOUND", "NO_ACTIVE_PROFILE", "RATE_LIMIT", *_READ_ERRORS),
+    ),
+    Method(
+        "llm:profiles:discover",
+        profile.DiscoverParams,
+        profile.Discovery,
+        "Look for model servers on this machine, and make a profile for the first one found.",
+        ("DISCOVERY_ERROR", *_STORE_ERRORS),
+    ),
+    Method(
+        "llm:vault:unlock",
+        profile.UnlockVaultParams,
+        profile.VaultStatus,
+        "Give the vault its key.",
+        (*_VAULT_ERRORS, "STORAGE_WRITE_ERROR"),
+    ),
+    Method(
+        "llm:vault:rotate",
+        profile.RotateVaultParams,
+        profile.VaultStatus,
+        "Put the vault under a new key, in two phases, or its records under a new data key.",
+        (*_VAULT_ERRORS, "STORAGE_WRITE_ERROR"),
+    ),
+    Method("llm:vault:status", shape.NoParams, profile.VaultStatus, "The state of the vault."),
+    Method(
+        "llm:job:submit",
+        job.SubmitJobParams,
+        job.JobAccepted,
+        "Hand over work that survives the process.",
+        ("JOB_EXISTS", *_ROUTE_ERRORS, *_STORE_ERRORS),
+    ),
+    Method("llm:job:get", job.JobParams, job.JobInfo, "One job.", ("JOB_NOT_FOUND", *_READ_ERRORS)),
+    Method("llm:job:list", job.JobListParams, job.JobList, "The jobs, newest first.", _READ_ERRORS),
+    Method(
+        "llm:job:cancel",
+        job.JobParams,
+        inference.Success,
+        "Cancel a job, queued or running.",
+        ("JOB_NOT_FOUND", *_STORE_ERRORS),
+    ),
+    Method(
+        "llm:job:result",
+        job.JobResultParams,
+        job.JobResult,
+        "What came of a job.",
+        ("JOB_NOT_FOUND", *_READ_ERRORS),
+    ),
+    Method(
+        "llm:usage:summary",
+        usage.UsageSummaryParams,
+        usage.UsageSummary,
+        "Tokens, cost, requests and latency, grouped as asked.",
+        _READ_ERRORS,
+    ),
+    Method("llm:usage:list", usage.UsageListParams, usage.UsageList, "The inferences, newest first.", _READ_ERRORS),
+    Method(
+        "llm:budget:set",
+        usage.SetBudgetParams,
+        usage.BudgetList,
+        "Set or remove a limit to what inferences may cost.",
+        ("PROFILE_NOT_FOUND", *_STORE_ERRORS),
+    ),
+    Method("llm:budget:get", shape.NoParams, usage.BudgetList, "The budgets and what is left of them.", _READ_ERRORS),
+    Method("llm:audit:list", usage.AuditListParams, usage.AuditList, "Security events, newest first.", _READ_ERRORS),
 )
 
 _NOTIFICATIONS: Final = (
@@ -182,6 +375,9 @@ _NOTIFICATIONS: Final = (
     Notification("llm:done", events.DoneEvent, "The end of an answer."),
     Notification("llm:error", events.ErrorEvent, "The end of an answer that failed."),
     Notification("llm:chat:chunk", chat.ChatChunkEvent, "A piece of a chat completion."),
+    Notification("llm:job:progress", job.JobProgressEvent, "A job changed its state, or came further."),
+    Notification("llm:job:done", job.JobDoneEvent, "A job is done, or was cancelled."),
+    Notification("llm:job:error", job.JobErrorEvent, "A job failed, or was interrupted."),
 )
 
 METHODS: Final[dict[str, Method]] = {method.name: method for method in _METHODS}

@@ -111,6 +111,8 @@ class DoneEvent(InferenceEvent, kw_only=True):
     profile_id: str | None = None
     attempts: int
     cached: bool = False
+    persisted: bool = True
+    """False: what belongs to it (the session's turn, its usage) could not be stored."""
     timings: Timings
 
 
@@ -128,5 +130,7 @@ class ErrorEvent(InferenceEvent, kw_only=True):
     """US dollars at list price for `usage`, where it is known; a refused request used nothing."""
     provider_id: str
     model_id: str
+    profile_id: str | None = None
     attempts: int
+    persisted: bool = True
     timings: Timings

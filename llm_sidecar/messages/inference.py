@@ -16,11 +16,10 @@ class RetryOptions(Params, kw_only=True):
     max_retries: Annotated[int, Meta(ge=0, le=10)] = 2
 
 
-class InferenceParams(Params, kw_only=True):
-    """`llm:inference`: one streamed answer. Times are milliseconds."""
+class AnswerOptions(Params, kw_only=True):
+    """How an answer is asked for, whatever it answers. Times are milliseconds."""
 
     inference_id: InferenceId | None = None
-    messages: Annotated[list[Message], Meta(min_length=1, max_length=100)]
     profile_id: Annotated[str, Meta(min_length=1, max_length=100)] | None = None
     provider_id: Annotated[str, Meta(min_length=1, max_length=100)] | None = None
     model_id: Annotated[str, Meta(min_length=1, max_length=300)] | None = None
@@ -44,6 +43,12 @@ class InferenceParams(Params, kw_only=True):
     queue: bool = False
     window_id: WindowId | None = None
     metadata: dict[str, Any] | None = None
+
+
+class InferenceParams(AnswerOptions, kw_only=True):
+    """`llm:inference`: one streamed answer."""
+
+    messages: Annotated[list[Message], Meta(min_length=1, max_length=100)]
 
 
 class InferenceAccepted(Shape, kw_only=True):

@@ -1,21 +1,10 @@
-"""One example of everything that can be said: what the page of channels shows.
-
-Law: plain JSON values; a test holds each against the structs of its method, so that no example can be wrong for long.
-"""
+"""Examples: the lifecycle, inferences, models."""
 
 from __future__ import annotations
 
-from typing import Any, Final, NamedTuple
+from typing import Final
 
-Json = dict[str, Any]
-
-
-class Exchange(NamedTuple):
-    """A request's params and the result it may have; None for a notification, which has none."""
-
-    params: Json
-    result: Json | None
-
+from llm_sidecar.protocol.examples.exchange import Exchange, Json
 
 _ID: Final = "answer-1"
 _USAGE: Final = {"promptTokens": 12, "completionTokens": 3, "totalTokens": 15, "source": "reported"}
