@@ -1,0 +1,1692 @@
+// Generated from llm_sidecar/messages/catalogue.py by `llm-sidecar schema`; do not edit.
+
+export const PROTOCOL_VERSION = 1 as const;
+
+/** `error.data.code` of a response, and `code` of `llm:error`. */
+export type ErrorCode =
+  | "PARSE_ERROR"
+  | "INVALID_MESSAGE"
+  | "MESSAGE_TOO_LARGE"
+  | "DUPLICATE_ID"
+  | "METHOD_NOT_FOUND"
+  | "ALREADY_INITIALIZED"
+  | "INTERNAL_ERROR"
+  | "VALIDATION_ERROR"
+  | "API_KEY_MISSING"
+  | "INVALID_PROVIDER"
+  | "INVALID_MODEL"
+  | "NETWORK_ERROR"
+  | "AUTH_ERROR"
+  | "RATE_LIMIT"
+  | "INSUFFICIENT_QUOTA"
+  | "INVALID_REQUEST"
+  | "CONTEXT_LENGTH_EXCEEDED"
+  | "SERVER_ERROR"
+  | "PROVIDER_OVERLOADED"
+  | "STREAM_TRUNCATED"
+  | "PROVIDER_PROTOCOL_ERROR"
+  | "TIMEOUT"
+  | "FIRST_TOKEN_TIMEOUT"
+  | "STREAM_TIMEOUT"
+  | "OVERLOADED"
+  | "INFERENCE_NOT_FOUND"
+  | "INFERENCE_EXISTS"
+  | "REPLAY_GAP"
+  | "SHUTTING_DOWN"
+  | "CANCELLED"
+  | "PROFILE_NOT_FOUND"
+  | "NO_ACTIVE_PROFILE"
+  | "SERVICE_NOT_FOUND";
+
+/** `error` of a response. */
+export interface ErrorObject {
+  code: number;
+  message: string;
+  data: ErrorData;
+}
+
+/** `error.data`: the stable code, whether trying again can help, and when (epoch ms) it happened. */
+export interface ErrorData {
+  code: ErrorCode;
+  retryable: boolean;
+  retryAfterMs?: number;
+  details?: Record<string, unknown>;
+  timestamp: number;
+}
+
+/** The handshake. Optional; once; first. Fields the sidecar does not know are ignored. */
+export interface InitializeParams {
+  protocolVersion: number;
+  client?: ClientInfo;
+  /** at most 200 characters */
+  vaultKey?: string;
+  /** 1 to 2,147,483,647 */
+  processId?: number;
+  tokenBatching?: TokenBatching;
+  /** at most 50 items */
+  prewarm?: string[];
+  limits?: Record<string, unknown>;
+  capabilities?: Record<string, unknown>;
+}
+
+/** Who the host is, for the log. */
+export interface ClientInfo {
+  /** at most 200 characters */
+  name: string;
+  /** at most 100 characters */
+  version?: string;
+}
+
+/** Merge tokens for up to `maxDelayMs`, or until `maxTokens` wait. The first token of an answer never waits. */
+export interface TokenBatching {
+  /** 0 to 1,000; default `0` */
+  maxDelayMs?: number;
+  /** 0 to 100,000; default `0` */
+  maxTokens?: number;
+}
+
+export interface InitializeResult {
+  protocolVersion: number;
+  server: ServerInfo;
+  capabilities: Record<string, unknown>;
+  encryption: EncryptionState;
+  limits: Record<string, number>;
+  providers: string[];
+}
+
+export interface ServerInfo {
+  name: string;
+  version: string;
+}
+
+/** Whether stored keys can be encrypted, and where the key comes from (null: nowhere). */
+export interface EncryptionState {
+  available: boolean;
+  source: string | null;
+}
+
+/** A method without params: `{}`, `[]` or no `params` at all. */
+export type NoParams = Record<string, never>;
+
+/** `{}`. */
+export type Empty = Record<string, never>;
+
+/** `deadlineMs`: how long running work may go on before it ends as `SHUTTING_DOWN`. */
+export interface ShutdownParams {
+  /** 0 to 600,000 */
+  deadlineMs?: number;
+}
+
+/** The id of the request to cancel; it still gets its one response, `CANCELLED`. */
+export interface CancelRequestParams {
+  id: string | number;
+}
+
+/** `llm:inference`: one streamed answer. */
+export interface InferenceParams {
+  /** 1 to 100 characters */
+  inferenceId?: string;
+  /** 1 to 100 characters */
+  profileId?: string;
+  /** 1 to 100 characters */
+  providerId?: string;
+  /** 1 to 300 characters */
+  modelId?: string;
+  /** at most 100,000 characters */
+  systemPrompt?: string;
+  /** 0 to 2 */
+  temperature?: number;
+  /** 1 to 100,000 */
+  maxTokens?: number;
+  /** 0 to 1 */
+  topP?: number;
+  /** at most 16 items; each 1 to 500 characters */
+  stop?: string[];
+  /** -9,223,372,036,854,775,808 to 9,223,372,036,854,775,807 */
+  seed?: number;
+  /** default `true` */
+  stream?: boolean;
+  /** 1,000 to 600,000 */
+  timeoutMs?: number;
+  /** 1 to 600,000 */
+  firstTokenTimeoutMs?: number;
+  /** 1 to 600,000 */
+  chunkTimeoutMs?: number;
+  /** at most 128 items */
+  tools?: ToolDefinition[];
+  toolChoice?: "auto" | "none" | "required" | NamedTool;
+  responseFormat?: TextFormat | JsonFormat | JsonSchemaFormat;
+  reasoning?: ReasoningOptions;
+  retry?: RetryOptions;
+  /** at most 10 items; each at most 100 characters */
+  fallbackProfileIds?: string[];
+  /** default `false` */
+  cache?: boolean;
+  /** default `false` */
+  queue?: boolean;
+  /** 1 to 100 characters */
+  windowId?: string;
+  metadata?: Record<string, unknown>;
+  /** 1 to 100 items */
+  messages: Message[];
+}
+
+/** A function the model may call; `parameters` is a JSON Schema object. */
+export interface ToolDefinition {
+  /** matches `^[A-Za-z0-9_-]{1,64}$` */
+  name: string;
+  /** at most 10,000 characters */
+  description?: string;
+  parameters?: Record<string, unknown>;
+  strict?: boolean;
+}
+
+/** `toolChoice`: this tool and no other. */
+export interface NamedTool {
+  /** 1 to 64 characters */
+  name: string;
+}
+
+/** Free text. */
+export interface TextFormat {
+  type: "text";
+}
+
+/** Any JSON object. */
+export interface JsonFormat {
+  type: "json";
+}
+
+/** JSON that fits `schema`. */
+export interface JsonSchemaFormat {
+  type: "jsonSchema";
+  /** matches `^[A-Za-z0-9_-]{1,64}$` */
+  name: string;
+  schema: Record<string, unknown>;
+  strict?: boolean;
+}
+
+/** How much a reasoning model should think; providers take what they know of it. */
+export interface ReasoningOptions {
+  effort?: "high" | "low" | "medium";
+  /** 1 to 1,000,000 */
+  budgetTokens?: number;
+}
+
+/** Retries before the first content; 0 turns them off. */
+export interface RetryOptions {
+  /** 0 to 10; default `2` */
+  maxRetries?: number;
+}
+
+/**
+ * One turn. An assistant turn may carry `toolCalls`; a tool turn answers one by `toolCallId`.
+ *
+ * `providerState` is opaque: what a provider wants to see again (signatures), as an `llm:done` gave it.
+ */
+export interface Message {
+  role: "assistant" | "system" | "tool" | "user";
+  /** at most 100,000 characters; at most 100 items */
+  content: string | Array<TextPart | ImagePart>;
+  /** at most 128 items */
+  toolCalls?: ToolCall[];
+  /** at most 16,384 characters */
+  toolCallId?: string;
+  providerState?: Record<string, unknown>;
+}
+
+/** `{type: "text", text}`, at most 100,000 characters. */
+export interface TextPart {
+  type: "text";
+  /** at most 100,000 characters */
+  text: string;
+}
+
+/** An image by value (`mediaType` and base64 `data`) or by `url`, never both. */
+export interface ImagePart {
+  type: "image";
+  /** matches `^image/[a-z0-9.+-]{1,40}$` */
+  mediaType?: string;
+  data?: string;
+  /** 1 to 8,192 characters */
+  url?: string;
+}
+
+/** A call the model made. `arguments` is JSON text, exactly as the model wrote it (it may be invalid JSON). */
+export interface ToolCall {
+  /** at most 16,384 characters */
+  id: string;
+  /** 1 to 200 characters */
+  name: string;
+  arguments: string;
+}
+
+export interface InferenceAccepted {
+  inferenceId: string;
+}
+
+export interface CancelParams {
+  /** 1 to 100 characters */
+  inferenceId: string;
+}
+
+/** `success` is false where the thing named was unknown or already over. */
+export interface Success {
+  success: boolean;
+}
+
+/** Ask for the events of an inference from `fromSeq` on. */
+export interface AttachParams {
+  /** 1 to 100 characters */
+  inferenceId: string;
+  /** at least 0 */
+  fromSeq: number;
+}
+
+/** Past events in order, whether the last is the terminal, and the `seq` of the first event to follow live. */
+export interface AttachResult {
+  events: AttachedEvent[];
+  terminal: boolean;
+  nextSeq: number;
+}
+
+/** One past notification: its method and its params, as first sent (tokens may be merged differently). */
+export interface AttachedEvent {
+  method: string;
+  params: unknown;
+}
+
+/** A prompt, and who is to answer it. `maxTokens` holds for the model's reasoning, too. */
+export interface GenerateTextParams {
+  /** 1 to 100,000 characters */
+  prompt: string;
+  /** 1 to 100 characters */
+  providerId?: string;
+  /** 1 to 100 characters */
+  profileId?: string;
+  /** 1 to 300 characters */
+  model?: string;
+  /** at most 100,000 characters */
+  systemPrompt?: string;
+  /** 1 to 100,000; default `1000` */
+  maxTokens?: number;
+  /** 0 to 2 */
+  temperature?: number;
+  /** 1,000 to 600,000 */
+  timeoutMs?: number;
+  /** default `false` */
+  cache?: boolean;
+  /** default `false` */
+  queue?: boolean;
+  /** 1 to 100 characters */
+  windowId?: string;
+}
+
+/** The whole text, how it ended, and what it took. */
+export interface GeneratedText {
+  text: string;
+  usage: Usage;
+  finishReason: "content_filter" | "length" | "stop" | "tool_calls";
+  cost: number | null;
+  providerId: string;
+  modelId: string;
+  profileId?: string;
+  /** default `false` */
+  cached?: boolean;
+}
+
+/**
+ * Tokens of one inference. `source`: `reported` by the provider; `estimated` here, where it said nothing; `partial`
+ * where the stream ended before the provider's own figures (what was reported is kept, the rest estimated).
+ *
+ * Estimated is: one token per four bytes of UTF-8, but at least one per delta received; four per message; 1,000 per
+ * image. `promptTokens` includes cached ones, `completionTokens` includes reasoning, whoever the provider is.
+ */
+export interface Usage {
+  promptTokens: number;
+  completionTokens: number;
+  totalTokens: number;
+  cachedPromptTokens?: number;
+  cacheWriteTokens?: number;
+  reasoningTokens?: number;
+  source: "estimated" | "partial" | "reported";
+}
+
+/** A request, and who is to answer it: a profile, else a provider, else a named service, else the active profile. */
+export interface ChatCompletionParams {
+  request: ChatCompletionRequest;
+  /** 1 to 100 characters */
+  service?: string;
+  /** 1 to 100 characters */
+  providerId?: string;
+  /** 1 to 100 characters */
+  profileId?: string;
+  /** 1,000 to 600,000 */
+  timeoutMs?: number;
+  /** default `false` */
+  queue?: boolean;
+  /** 1 to 100 characters */
+  windowId?: string;
+}
+
+/**
+ * OpenAI's request. Without a `model`, it is the provider's default.
+ *
+ * Honoured are `messages` to `reasoning_effort`. The rest is accepted where it makes no difference to the answer, and
+ * otherwise refused by name: one answer, no log probabilities, penalties or audio, no functions but `tools`.
+ */
+export interface ChatCompletionRequest {
+  /** 1 to 100 items */
+  messages: Array<ChatSystemMessage | ChatDeveloperMessage | ChatUserMessage | ChatAssistantMessage | ChatToolMessage>;
+  /** 1 to 300 characters */
+  model?: string;
+  stream?: boolean;
+  stream_options?: ChatStreamOptions;
+  /** 0 to 2 */
+  temperature?: number;
+  /** 0 to 1 */
+  top_p?: number;
+  /** 1 to 100,000 */
+  max_completion_tokens?: number;
+  /** 1 to 100,000 */
+  max_tokens?: number;
+  /** 1 to 500 characters; at most 16 items; each 1 to 500 characters */
+  stop?: string | string[];
+  /** -9,223,372,036,854,775,808 to 9,223,372,036,854,775,807 */
+  seed?: number;
+  /** at most 128 items */
+  tools?: ChatTool[];
+  tool_choice?: "auto" | "none" | "required" | ChatFunctionChoice | ChatAllowedToolsChoice;
+  response_format?: ChatTextFormat | ChatJsonFormat | ChatJsonSchemaFormat;
+  reasoning_effort?: "high" | "low" | "medium";
+  metadata?: Record<string, unknown>;
+  prompt_cache_key?: string;
+  prompt_cache_options?: Record<string, unknown>;
+  prompt_cache_retention?: string;
+  safety_identifier?: string;
+  user?: string;
+  /** 0 to 0 */
+  frequency_penalty?: number;
+  logit_bias?: Record<string, unknown>;
+  logprobs?: boolean;
+  modalities?: "text"[];
+  n?: 1;
+  parallel_tool_calls?: boolean;
+  /** 0 to 0 */
+  presence_penalty?: number;
+  service_tier?: "auto" | "default";
+  store?: boolean;
+  top_logprobs?: 0;
+  verbosity?: "medium";
+  audio?: Record<string, unknown>;
+  function_call?: string | Record<string, unknown>;
+  functions?: unknown[];
+  moderation?: Record<string, unknown>;
+  prediction?: Record<string, unknown>;
+  web_search_options?: Record<string, unknown>;
+}
+
+export interface ChatSystemMessage {
+  role: "system";
+  /** at most 100,000 characters; 1 to 100 items */
+  content: string | ChatTextPart[];
+  name?: string;
+}
+
+/** `{type: "text", text}`, at most 100,000 characters. */
+export interface ChatTextPart {
+  type: "text";
+  /** at most 100,000 characters */
+  text: string;
+  prompt_cache_breakpoint?: Record<string, unknown>;
+}
+
+/** Newer models' name for a system message. */
+export interface ChatDeveloperMessage {
+  role: "developer";
+  /** at most 100,000 characters; 1 to 100 items */
+  content: string | ChatTextPart[];
+  name?: string;
+}
+
+export interface ChatUserMessage {
+  role: "user";
+  /** at most 100,000 characters; 1 to 100 items */
+  content: string | Array<ChatTextPart | ChatImagePart>;
+  name?: string;
+}
+
+/** `{type: "image_url", image_url: {url}}`. */
+export interface ChatImagePart {
+  type: "image_url";
+  image_url: ChatImageUrl;
+  prompt_cache_breakpoint?: Record<string, unknown>;
+}
+
+/** The address of an image, or the image itself: `data:image/png;base64,…`. */
+export interface ChatImageUrl {
+  /** at least 1 characters */
+  url: string;
+  detail?: "auto";
+}
+
+/** An answer. The `message` of a completion can be sent back as it came. */
+export interface ChatAssistantMessage {
+  role: "assistant";
+  /** at most 100,000 characters; at most 100 items */
+  content?: string | Array<ChatTextPart | ChatRefusalPart>;
+  /** at most 100,000 characters */
+  refusal?: string;
+  /** at most 128 items */
+  tool_calls?: ChatToolCall[];
+  reasoning_content?: string;
+  provider_state?: Record<string, unknown>;
+  name?: string;
+  /** at most 0 items */
+  annotations?: unknown[];
+  audio?: Record<string, unknown>;
+  function_call?: Record<string, unknown>;
+}
+
+/** What a model said instead of an answer. */
+export interface ChatRefusalPart {
+  type: "refusal";
+  /** at most 100,000 characters */
+  refusal: string;
+}
+
+/** A call the model made. */
+export interface ChatToolCall {
+  /** at most 16,384 characters */
+  id: string;
+  type: "function";
+  function: ChatFunctionCall;
+}
+
+/** `arguments` is JSON text, exactly as the model wrote it (it may be invalid JSON). */
+export interface ChatFunctionCall {
+  /** 1 to 200 characters */
+  name: string;
+  arguments: string;
+}
+
+/** What came of a call. (`name` is told by the call.) */
+export interface ChatToolMessage {
+  role: "tool";
+  /** at most 100,000 characters; 1 to 100 items */
+  content: string | ChatTextPart[];
+  /** at most 16,384 characters */
+  tool_call_id: string;
+  name?: string;
+}
+
+/** `include_usage`: one more chunk, without choices, tells the usage. Nothing is obfuscated on a pipe. */
+export interface ChatStreamOptions {
+  include_usage?: boolean;
+  include_obfuscation?: boolean;
+}
+
+export interface ChatTool {
+  type: "function";
+  function: ChatFunction;
+}
+
+/** A function the model may call; `parameters` is a JSON Schema object. */
+export interface ChatFunction {
+  /** matches `^[A-Za-z0-9_-]{1,64}$` */
+  name: string;
+  /** at most 10,000 characters */
+  description?: string;
+  parameters?: Record<string, unknown>;
+  strict?: boolean;
+}
+
+/** This tool and no other. */
+export interface ChatFunctionChoice {
+  type: "function";
+  function: ChatFunctionName;
+}
+
+export interface ChatFunctionName {
+  /** 1 to 64 characters */
+  name: string;
+}
+
+/** Only these of the request's `tools`. */
+export interface ChatAllowedToolsChoice {
+  type: "allowed_tools";
+  allowed_tools: ChatAllowedTools;
+}
+
+export interface ChatAllowedTools {
+  mode: "auto" | "required";
+  /** 1 to 128 items */
+  tools: ChatToolReference[];
+}
+
+/** One of the request's `tools`. */
+export interface ChatToolReference {
+  type: "function";
+  function: ChatFunctionName;
+}
+
+/** Free text. */
+export interface ChatTextFormat {
+  type: "text";
+}
+
+/** Any JSON object. */
+export interface ChatJsonFormat {
+  type: "json_object";
+}
+
+/** JSON that fits `schema`. */
+export interface ChatJsonSchemaFormat {
+  type: "json_schema";
+  json_schema: ChatJsonSchema;
+}
+
+export interface ChatJsonSchema {
+  /** matches `^[A-Za-z0-9_-]{1,64}$` */
+  name: string;
+  schema: Record<string, unknown>;
+  /** at most 10,000 characters */
+  description?: string;
+  strict?: boolean;
+}
+
+/** A whole answer. `created` is in seconds since 1970. */
+export interface ChatCompletion {
+  id: string;
+  object: "chat.completion";
+  created: number;
+  model: string;
+  choices: ChatChoice[];
+  usage: ChatUsage;
+}
+
+export interface ChatChoice {
+  index: number;
+  message: ChatAnswer;
+  finish_reason: "content_filter" | "length" | "stop" | "tool_calls";
+  logprobs: null;
+}
+
+/** The model's message. `content` is null where there are only tool calls; a refusal is the content. */
+export interface ChatAnswer {
+  role: "assistant";
+  content: string | null;
+  refusal: string | null;
+  tool_calls?: ChatToolCall[];
+  reasoning_content?: string;
+  provider_state?: Record<string, unknown>;
+}
+
+/** Tokens, and two fields of ours: `source` as in `Usage`, and `cost` in US dollars, null where it is not known. */
+export interface ChatUsage {
+  prompt_tokens: number;
+  completion_tokens: number;
+  total_tokens: number;
+  prompt_tokens_details?: ChatPromptTokens;
+  completion_tokens_details?: ChatCompletionTokens;
+  source: "estimated" | "partial" | "reported";
+  cost: number | null;
+}
+
+/** Parts of `prompt_tokens`, where the provider tells them. */
+export interface ChatPromptTokens {
+  cached_tokens?: number;
+  cache_write_tokens?: number;
+}
+
+/** Parts of `completion_tokens`, where the provider tells them. */
+export interface ChatCompletionTokens {
+  reasoning_tokens?: number;
+}
+
+/** Counts since the start unless said otherwise; bytes and milliseconds as named. */
+export interface ServiceStatus {
+  totalSessions: number;
+  activeSessions: number;
+  activeInferences: number;
+  queuedInferences: number;
+  totalInferences: number;
+  totalTokens: number;
+  uptimeMs: number;
+  rssBytes: number;
+  outboxBytes: number;
+  loopLagMs: number;
+  cache: CacheFigures;
+  providers: Record<string, ProviderState>;
+  circuits: CircuitState[];
+}
+
+/** The response cache: what it holds now, and how often it was asked (only with `cache: true`) since the start. */
+export interface CacheFigures {
+  entries: number;
+  bytes: number;
+  hits: number;
+  misses: number;
+}
+
+/** What happened with one provider since the start. */
+export interface ProviderState {
+  requests: number;
+  failures: number;
+  cancelled: number;
+  tokens: number;
+  lastError: string | null;
+}
+
+/** One origin's circuit breaker. `open`: nothing is sent for `retryAfterMs`; `half-open`: one request may try. */
+export interface CircuitState {
+  origin: string;
+  state: "closed" | "half-open" | "open";
+  failures: number;
+  retryAfterMs?: number;
+}
+
+export interface WindowClosedParams {
+  /** 1 to 100 characters */
+  windowId: string;
+}
+
+/** How many inferences were cancelled, sessions released from the live limits and ephemeral sessions destroyed. */
+export interface WindowClosedResult {
+  cancelled: number;
+  released: number;
+  destroyed: number;
+}
+
+export interface ProviderList {
+  providers: ProviderInfo[];
+}
+
+/**
+ * One provider of the catalogue. `ready`: its `providerId` alone works, since an address and, where it needs one, a
+ * key are there; whether its server is running is not asked.
+ */
+export interface ProviderInfo {
+  id: string;
+  name: string;
+  baseUrl: string | null;
+  defaultModel: string | null;
+  needsKey: boolean;
+  needsConsent: boolean;
+  capabilities: string[];
+  hasKey: boolean;
+  ready: boolean;
+}
+
+/** Whose models: a profile's, else a provider's, else a named service's, else the active profile's. */
+export interface ModelListParams {
+  /** 1 to 100 characters */
+  profileId?: string;
+  /** 1 to 100 characters */
+  providerId?: string;
+  /** 1 to 100 characters */
+  service?: string;
+}
+
+/** The models in the provider's order. `truncated`: it offers more than is told here. */
+export interface ModelList {
+  object: "list";
+  data: ModelInfo[];
+  /** default `false` */
+  truncated?: boolean;
+}
+
+/** A model. Limits are in tokens; what is not known is left out, prices included. */
+export interface ModelInfo {
+  id: string;
+  object: "model";
+  providerId: string;
+  name?: string;
+  contextWindow?: number;
+  maxOutputTokens?: number;
+  prices?: ModelPrices;
+}
+
+/** List prices now, without discounts, taxes and fees for tools. */
+export interface ModelPrices {
+  inputPerMillion: number;
+  outputPerMillion?: number;
+  cachedInputPerMillion?: number;
+  cacheWritePerMillion?: number;
+  currency: "USD";
+  tiers?: PriceTier[];
+}
+
+/** The rates of every token of a request whose prompt is longer than `abovePromptTokens`. */
+export interface PriceTier {
+  inputPerMillion: number;
+  outputPerMillion?: number;
+  cachedInputPerMillion?: number;
+  cacheWritePerMillion?: number;
+  abovePromptTokens: number;
+}
+
+/**
+ * `llm:session:create`: what every run of it begins with; a run may say otherwise.
+ *
+ * `idleTimeoutMs`: without activity for so long it stops counting as live; it is never lost. `ephemeral`: it ends with
+ * its window.
+ */
+export interface SessionConfig {
+  /** 1 to 100 characters */
+  sessionId?: string;
+  /** 1 to 100 characters */
+  providerId?: string;
+  /** 1 to 100 characters */
+  profileId?: string;
+  /** 1 to 300 characters */
+  modelId?: string;
+  /** at most 100,000 characters */
+  systemPrompt?: string;
+  /** 0 to 2 */
+  temperature?: number;
+  /** 1 to 100,000 */
+  maxTokens?: number;
+  metadata?: Record<string, unknown>;
+  /** 1,000 to 2,592,000,000; default `1800000` */
+  idleTimeoutMs?: number;
+  /** 1 to 100 characters */
+  windowId?: string;
+  /** default `false` */
+  ephemeral?: boolean;
+  /** default `"error"` */
+  contextPolicy?: "error" | "truncate";
+}
+
+/** A session. `isActive`: it counts against the limits of live sessions now. Instants are epoch milliseconds. */
+export interface SessionInfo {
+  sessionId: string;
+  providerId: string | null;
+  modelId: string | null;
+  profileId?: string;
+  createdAt: number;
+  lastActivity: number;
+  isActive: boolean;
+  /** default `false` */
+  isRunning?: boolean;
+  messageCount: number;
+  totalTokens: number;
+  totalCost: number | null;
+  metadata?: Record<string, unknown>;
+  systemPrompt?: string;
+  windowId?: string;
+  /** default `false` */
+  ephemeral?: boolean;
+}
+
+/** `llm:session:run`: the new messages of this turn, and how to answer it; what came before is the session's. */
+export interface SessionRunParams {
+  /** 1 to 100 characters */
+  inferenceId?: string;
+  /** 1 to 100 characters */
+  profileId?: string;
+  /** 1 to 100 characters */
+  providerId?: string;
+  /** 1 to 300 characters */
+  modelId?: string;
+  /** at most 100,000 characters */
+  systemPrompt?: string;
+  /** 0 to 2 */
+  temperature?: number;
+  /** 1 to 100,000 */
+  maxTokens?: number;
+  /** 0 to 1 */
+  topP?: number;
+  /** at most 16 items; each 1 to 500 characters */
+  stop?: string[];
+  /** -9,223,372,036,854,775,808 to 9,223,372,036,854,775,807 */
+  seed?: number;
+  /** default `true` */
+  stream?: boolean;
+  /** 1,000 to 600,000 */
+  timeoutMs?: number;
+  /** 1 to 600,000 */
+  firstTokenTimeoutMs?: number;
+  /** 1 to 600,000 */
+  chunkTimeoutMs?: number;
+  /** at most 128 items */
+  tools?: ToolDefinition[];
+  toolChoice?: "auto" | "none" | "required" | NamedTool;
+  responseFormat?: TextFormat | JsonFormat | JsonSchemaFormat;
+  reasoning?: ReasoningOptions;
+  retry?: RetryOptions;
+  /** at most 10 items; each at most 100 characters */
+  fallbackProfileIds?: string[];
+  /** default `false` */
+  cache?: boolean;
+  /** default `false` */
+  queue?: boolean;
+  /** 1 to 100 characters */
+  windowId?: string;
+  metadata?: Record<string, unknown>;
+  /** 1 to 100 characters */
+  sessionId: string;
+  /** 1 to 100 items */
+  messages: Message[];
+  contextPolicy?: "error" | "truncate";
+}
+
+export interface SessionParams {
+  /** 1 to 100 characters */
+  sessionId: string;
+}
+
+/** `limit` defaults to 50. Latest activity first. */
+export interface SessionListParams {
+  /** 1 to 200 characters */
+  cursor?: string;
+  /** 1 to 200 */
+  limit?: number;
+}
+
+export interface SessionList {
+  sessions: SessionInfo[];
+  nextCursor: string | null;
+}
+
+/** `limit` defaults to 50. Oldest first; a page also ends where the next message would not fit one line. */
+export interface SessionHistoryParams {
+  /** 1 to 100 characters */
+  sessionId: string;
+  /** 1 to 200 characters */
+  cursor?: string;
+  /** 1 to 200 */
+  limit?: number;
+}
+
+export interface SessionHistory {
+  messages: SessionMessage[];
+  nextCursor: string | null;
+}
+
+/**
+ * A message of a session. `state`: how its turn ended, where it is an answer that was `cancelled`, or `interrupted`
+ * by the end of the process; `running`: it is being written.
+ */
+export interface SessionMessage {
+  messageId: string;
+  role: "assistant" | "system" | "tool" | "user";
+  content: string | Array<TextPart | ImagePart>;
+  toolCalls?: ToolCall[];
+  toolCallId?: string;
+  providerState?: Record<string, unknown>;
+  createdAt: number;
+  /** default `"complete"` */
+  state?: "cancelled" | "complete" | "interrupted" | "running";
+  /** 1 to 100 characters */
+  inferenceId?: string;
+  modelId?: string;
+  /** at least 0 */
+  totalTokens?: number;
+  cost?: number;
+}
+
+/** A copy of the session up to `atMessageId` (all of it, without). */
+export interface SessionForkParams {
+  /** 1 to 100 characters */
+  sessionId: string;
+  /** 1 to 100 characters */
+  atMessageId?: string;
+  /** 1 to 100 characters */
+  newSessionId?: string;
+}
+
+export interface ProfileList {
+  profiles: Profile[];
+  encryptionAvailable: boolean;
+  activeProfileId: string | null;
+  warning?: string;
+}
+
+/** A connection profile. `apiKey` says only whether there is a key. Instants are epoch milliseconds. */
+export interface Profile {
+  id: string;
+  name: string;
+  providerType: "anthropic" | "azure" | "deepseek" | "embedded" | "google" | "llama.cpp" | "lmstudio" | "ollama" | "openai" | "openai-compatible";
+  endpointUrl: string;
+  apiKey: "***REDACTED***" | null;
+  modelId: string | null;
+  isActive: boolean;
+  consentTimestamp: number | null;
+  allowInsecure: boolean;
+  createdAt: number;
+  modifiedAt: number;
+}
+
+/**
+ * `endpointUrl` null: the provider's own address. `consentTimestamp`: when the user agreed (epoch milliseconds) to
+ * send what they type to an address they gave; `azure` and `openai-compatible` need it. `allowInsecure`: the user
+ * accepts `http://` to another machine.
+ */
+export interface CreateProfileParams {
+  /** 1 to 100 characters */
+  name: string;
+  providerType: "anthropic" | "azure" | "deepseek" | "embedded" | "google" | "llama.cpp" | "lmstudio" | "ollama" | "openai" | "openai-compatible";
+  /** 1 to 2,048 characters */
+  endpointUrl?: string;
+  /** 1 to 500 characters */
+  apiKey?: string;
+  /** 1 to 300 characters */
+  modelId?: string;
+  /** 0 to 9,007,199,254,740,992 */
+  consentTimestamp?: number;
+  /** default `false` */
+  allowInsecure?: boolean;
+}
+
+/** `warning`: a sentence for the user; `warnings` says the same by code. */
+export interface StoredProfile {
+  profile: Profile;
+  warning?: string;
+  warnings?: Warning[];
+}
+
+/** Something the user should see; the profile was stored all the same. */
+export interface Warning {
+  code: "DUPLICATE_NAME_WARNING" | "PLAINTEXT_STORAGE_WARNING";
+  message: string;
+}
+
+/**
+ * What is named is changed; null removes. Another origin in `endpointUrl` drops the stored key, unless a new one
+ * comes with it.
+ */
+export interface UpdateProfileParams {
+  /** matches `^[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-4[0-9a-fA-F]{3}-[89abAB][0-9a-fA-F]{3}-[0-9a-fA-F]{12}$` */
+  id: string;
+  /** 1 to 100 characters */
+  name?: string;
+  providerType?: "anthropic" | "azure" | "deepseek" | "embedded" | "google" | "llama.cpp" | "lmstudio" | "ollama" | "openai" | "openai-compatible";
+  /** 1 to 2,048 characters */
+  endpointUrl?: string | null;
+  /** 1 to 500 characters */
+  apiKey?: string | null;
+  /** 1 to 300 characters */
+  modelId?: string | null;
+  /** 0 to 9,007,199,254,740,992 */
+  consentTimestamp?: number | null;
+  allowInsecure?: boolean;
+}
+
+/** `activateAlternateId`: the profile to activate where the active one is deleted. */
+export interface DeleteProfileParams {
+  /** matches `^[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-4[0-9a-fA-F]{3}-[89abAB][0-9a-fA-F]{3}-[0-9a-fA-F]{12}$` */
+  id: string;
+  /** matches `^[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-4[0-9a-fA-F]{3}-[89abAB][0-9a-fA-F]{3}-[0-9a-fA-F]{12}$` */
+  activateAlternateId?: string;
+}
+
+/** `requiresUserSelection`: the active profile is gone, none took its place, and there are others. */
+export interface DeletedProfile {
+  deletedId: string;
+  newActiveProfileId: string | null;
+  requiresUserSelection: boolean;
+}
+
+export interface ProfileParams {
+  /** matches `^[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-4[0-9a-fA-F]{3}-[89abAB][0-9a-fA-F]{3}-[0-9a-fA-F]{12}$` */
+  id: string;
+}
+
+export interface ActivatedProfile {
+  activeProfile: Profile;
+  deactivatedProfileId: string | null;
+}
+
+/** Without `profileId`: the active profile. */
+export interface TestPromptParams {
+  /** matches `^[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-4[0-9a-fA-F]{3}-[89abAB][0-9a-fA-F]{3}-[0-9a-fA-F]{12}$` */
+  profileId?: string;
+  /** 1 to 10,000 characters; default `"Hello, can you respond?"` */
+  promptText?: string;
+}
+
+/** What came of a test prompt. A provider that fails is a result, not an error. `latencyMs`: to the first content. */
+export interface TestPromptResult {
+  profileId: string;
+  profileName: string;
+  providerType: "anthropic" | "azure" | "deepseek" | "embedded" | "google" | "llama.cpp" | "lmstudio" | "ollama" | "openai" | "openai-compatible";
+  success: boolean;
+  promptText: string;
+  responseText: string | null;
+  modelName: string | null;
+  latencyMs: number | null;
+  totalTimeMs: number;
+  errorCode: string | null;
+  errorMessage: string | null;
+  timestamp: number;
+}
+
+/** `force`: look again, though the last look is younger than five minutes. */
+export interface DiscoverParams {
+  /** default `false` */
+  force?: boolean;
+}
+
+/**
+ * What listens on this machine. `profileCreated`: a profile for `discoveredUrl` was made; it is active only where
+ * no other was.
+ */
+export interface Discovery {
+  discovered: boolean;
+  discoveredUrl: string | null;
+  profileCreated: boolean;
+  profileId: string | null;
+  probedPorts: ProbedPort[];
+  servers: DiscoveredServer[];
+  /** default `false` */
+  cached?: boolean;
+}
+
+/** `outcome`: `closed` nobody listens; `timeout` no answer in time; `unknown` something else answered. */
+export interface ProbedPort {
+  port: number;
+  outcome: "closed" | "found" | "timeout" | "unknown";
+  latencyMs: number;
+}
+
+export interface DiscoveredServer {
+  url: string;
+  kind: "llama.cpp" | "lmstudio" | "ollama" | "openai-compatible" | "vllm";
+  models: string[];
+}
+
+/** One of them: `vaultKey` (base64 of 32 bytes) or `passphrase`. */
+export interface UnlockVaultParams {
+  /** at most 200 characters */
+  vaultKey?: string;
+  /** 1 to 1,000 characters */
+  passphrase?: string;
+}
+
+/**
+ * `state`: `absent` (no key was stored yet), `open`, `locked`, or what is wrong with it. `source`: where its key
+ * comes from (`host`, `key-fd`, `keyring`, `passphrase`, `environment`), null where there is none.
+ */
+export interface VaultStatus {
+  state: "absent" | "corrupt" | "locked" | "newer" | "open" | "tampered" | "unavailable" | "wrong-key";
+  available: boolean;
+  source: string | null;
+  records?: number;
+  /** default `0` */
+  plaintextKeys?: number;
+  generation?: number;
+  /** default `false` */
+  rotationPending?: boolean;
+  /** default `0` */
+  backups?: number;
+  code?: ErrorCode;
+}
+
+/**
+ * Two phases. `begin` with the new key: the vault opens with either; store the new key; `commit`: with the new one
+ * only. `abort` drops the new one again. `reencrypt`: a new data key, everything encrypted again.
+ */
+export interface RotateVaultParams {
+  phase: "abort" | "begin" | "commit" | "reencrypt";
+  /** at most 200 characters */
+  newVaultKey?: string;
+  /** 1 to 1,000 characters */
+  newPassphrase?: string;
+}
+
+/**
+ * `params` are those of the method the kind is named after; for `batch` see `BatchParams`. Higher priorities run
+ * first; equal ones in their order.
+ *
+ * `ifInterrupted`: what becomes of it when the sidecar dies while it runs: `fail` (it ends as `interrupted`; it may
+ * have been paid for) or `restart` (it is asked, and perhaps paid, again).
+ */
+export interface SubmitJobParams {
+  kind: "batch" | "chat:completions" | "generate-text" | "inference";
+  params: Record<string, unknown>;
+  /** -1,000 to 1,000; default `0` */
+  priority?: number;
+  /** 1 to 100 characters */
+  jobId?: string;
+  /** default `"fail"` */
+  ifInterrupted?: "fail" | "restart";
+  /** 1 to 100 characters */
+  windowId?: string;
+  metadata?: Record<string, unknown>;
+}
+
+export interface JobAccepted {
+  jobId: string;
+}
+
+export interface JobParams {
+  /** 1 to 100 characters */
+  jobId: string;
+}
+
+/**
+ * A job. Instants are epoch milliseconds, null until they have come.
+ *
+ * `mayHaveBeenPaid`: it was sent to a provider that costs money, and nobody knows whether that was answered.
+ */
+export interface JobInfo {
+  jobId: string;
+  kind: "batch" | "chat:completions" | "generate-text" | "inference";
+  state: "cancelled" | "done" | "failed" | "interrupted" | "queued" | "running";
+  priority: number;
+  createdAt: number;
+  startedAt: number | null;
+  endedAt: number | null;
+  attempts: number;
+  progress?: JobProgress;
+  error?: JobError;
+  /** default `false` */
+  mayHaveBeenPaid?: boolean;
+  windowId?: string;
+  metadata?: Record<string, unknown>;
+}
+
+/** `total` is left out where it is not known. */
+export interface JobProgress {
+  current: number;
+  total?: number;
+  message?: string;
+}
+
+/** Why a job failed: as `error.data`, with its message. */
+export interface JobError {
+  code: ErrorCode;
+  message: string;
+  retryable: boolean;
+}
+
+/** `limit` defaults to 50. Newest first. */
+export interface JobListParams {
+  state?: "cancelled" | "done" | "failed" | "interrupted" | "queued" | "running";
+  kind?: "batch" | "chat:completions" | "generate-text" | "inference";
+  /** 1 to 200 characters */
+  cursor?: string;
+  /** 1 to 200 */
+  limit?: number;
+}
+
+export interface JobList {
+  jobs: JobInfo[];
+  nextCursor: string | null;
+}
+
+/** `cursor` and `limit` page the items of a batch. */
+export interface JobResultParams {
+  /** 1 to 100 characters */
+  jobId: string;
+  /** 1 to 200 characters */
+  cursor?: string;
+  /** 1 to 200 */
+  limit?: number;
+}
+
+/**
+ * `result`: that of the method (`inference`: its `llm:done`, with `text`), null until the job is done. A batch has
+ * `items` instead, in the order they came, also while it runs.
+ */
+export interface JobResult {
+  jobId: string;
+  state: "cancelled" | "done" | "failed" | "interrupted" | "queued" | "running";
+  result?: Record<string, unknown>;
+  error?: JobError;
+  items?: BatchItem[];
+  nextCursor?: string;
+}
+
+/** What came of one request of a batch: `result` as the job kind `inference` has it, or `error`. */
+export interface BatchItem {
+  customId: string;
+  result?: Record<string, unknown>;
+  error?: JobError;
+}
+
+/**
+ * From `from` (included) to `to` (excluded), epoch milliseconds; without: everything. `utcOffsetMinutes` says where
+ * a day begins.
+ */
+export interface UsageSummaryParams {
+  /** 0 to 9,007,199,254,740,992 */
+  from?: number;
+  /** 0 to 9,007,199,254,740,992 */
+  to?: number;
+  groupBy?: "day" | "model" | "profile" | "provider" | "session";
+  /** -840 to 840; default `0` */
+  utcOffsetMinutes?: number;
+}
+
+/** `rows` by what they cost, days in their order. `truncated`: there are more groups than fit. */
+export interface UsageSummary {
+  rows: UsageSummaryRow[];
+  total: UsageSummaryRow;
+  /** default `false` */
+  truncated?: boolean;
+}
+
+/**
+ * The inferences of one group. `key`: the provider, model, day (`2026-11-28`), session or profile; null for the
+ * group of those that have none, and where nothing groups them. `cost`: US dollars of those whose price is known,
+ * `unpriced` is how many are not among them. Latencies are means in milliseconds, null where there are none.
+ */
+export interface UsageSummaryRow {
+  key: string | null;
+  requests: number;
+  errors: number;
+  cancelled: number;
+  promptTokens: number;
+  completionTokens: number;
+  totalTokens: number;
+  cachedPromptTokens: number;
+  reasoningTokens: number;
+  cost: number;
+  unpriced: number;
+  firstTokenMs: number | null;
+  totalMs: number | null;
+}
+
+/** `limit` defaults to 50. Newest first. */
+export interface UsageListParams {
+  /** 0 to 9,007,199,254,740,992 */
+  from?: number;
+  /** 0 to 9,007,199,254,740,992 */
+  to?: number;
+  /** 1 to 100 characters */
+  providerId?: string;
+  /** 1 to 100 characters */
+  sessionId?: string;
+  /** 1 to 100 characters */
+  profileId?: string;
+  /** 1 to 200 characters */
+  cursor?: string;
+  /** 1 to 200 */
+  limit?: number;
+}
+
+export interface UsageList {
+  rows: UsageRow[];
+  nextCursor: string | null;
+}
+
+/** One inference. */
+export interface UsageRow {
+  inferenceId: string;
+  at: number;
+  providerId: string;
+  modelId: string;
+  profileId?: string;
+  sessionId?: string;
+  jobId?: string;
+  outcome: "cancelled" | "done" | "error";
+  code?: ErrorCode;
+  promptTokens: number;
+  completionTokens: number;
+  totalTokens: number;
+  cachedPromptTokens?: number;
+  cacheWriteTokens?: number;
+  reasoningTokens?: number;
+  source: "estimated" | "partial" | "reported";
+  cost: number | null;
+  firstTokenMs: number | null;
+  totalMs: number;
+  attempts: number;
+  /** default `false` */
+  cached?: boolean;
+}
+
+/**
+ * A limit in US dollars for each day or month, of one profile or (without `profileId`) of everything; null removes
+ * it. A day and a month begin at `utcOffsetMinutes` from UTC.
+ */
+export interface SetBudgetParams {
+  period: "day" | "month";
+  /** 0 to 1,000,000 */
+  limit: number | null;
+  /** 1 to 100 characters */
+  profileId?: string;
+  /** -840 to 840; default `0` */
+  utcOffsetMinutes?: number;
+}
+
+export interface BudgetList {
+  budgets: Budget[];
+}
+
+/**
+ * `spent` and `remaining` are of the present period, which ends at `resetsAt`. At 0 remaining, paid inferences are
+ * refused with `BUDGET_EXCEEDED`; what runs goes on. Inferences whose price is not known do not count.
+ */
+export interface Budget {
+  period: "day" | "month";
+  profileId: string | null;
+  limit: number;
+  spent: number;
+  remaining: number;
+  resetsAt: number;
+  /** default `0` */
+  utcOffsetMinutes?: number;
+}
+
+/** `limit` defaults to 50. Newest first. */
+export interface AuditListParams {
+  action?: "endpoint.refused" | "key.dropped" | "key.used" | "profile.activated" | "profile.changed" | "profile.created" | "profile.deleted" | "profile.tested" | "storage.plaintext" | "vault.created" | "vault.rotated" | "vault.unlock-failed" | "vault.unlocked";
+  /** 0 to 9,007,199,254,740,992 */
+  from?: number;
+  /** 0 to 9,007,199,254,740,992 */
+  to?: number;
+  /** 1 to 200 characters */
+  cursor?: string;
+  /** 1 to 200 */
+  limit?: number;
+}
+
+export interface AuditList {
+  entries: AuditEntry[];
+  nextCursor: string | null;
+}
+
+/** A security event. `details` are small facts, never a secret. */
+export interface AuditEntry {
+  id: number;
+  at: number;
+  action: "endpoint.refused" | "key.dropped" | "key.used" | "profile.activated" | "profile.changed" | "profile.created" | "profile.deleted" | "profile.tested" | "storage.plaintext" | "vault.created" | "vault.rotated" | "vault.unlock-failed" | "vault.unlocked";
+  profileId?: string;
+  details?: Record<string, unknown>;
+  /** default `1` */
+  repeated?: number;
+}
+
+/** `llm:thinking`: a change of state, or with `status: "reasoning"` a piece of the model's reasoning in `text`. */
+export interface ThinkingEvent {
+  inferenceId: string;
+  seq: number;
+  sessionId?: string;
+  windowId?: string;
+  status: "initializing" | "processing" | "queued" | "reasoning" | "retrying";
+  progress?: number;
+  text?: string;
+  attempt?: number;
+  retryAfterMs?: number;
+  code?: ErrorCode;
+  providerId?: string;
+}
+
+/** `llm:token`: text. `index` counts the provider's deltas; this event holds `count` of them from `index` on. */
+export interface TokenEvent {
+  inferenceId: string;
+  seq: number;
+  sessionId?: string;
+  windowId?: string;
+  token: string;
+  index: number;
+  count: number;
+}
+
+/** `llm:tool-call`: a piece of the call at `index`; `id` and `name` come with its first piece. */
+export interface ToolCallEvent {
+  inferenceId: string;
+  seq: number;
+  sessionId?: string;
+  windowId?: string;
+  index: number;
+  id?: string;
+  name?: string;
+  argumentsDelta: string;
+}
+
+/** `llm:progress`: for example prompt tokens read so far. */
+export interface ProgressEvent {
+  inferenceId: string;
+  seq: number;
+  sessionId?: string;
+  windowId?: string;
+  current: number;
+  total?: number;
+  message?: string;
+}
+
+/** `llm:done`: the end of an answer, complete or (with `cancelled`) as far as it came. */
+export interface DoneEvent {
+  inferenceId: string;
+  seq: number;
+  sessionId?: string;
+  windowId?: string;
+  totalTokens: number;
+  usage: Usage;
+  cost: number | null;
+  finishReason: "content_filter" | "length" | "stop" | "tool_calls";
+  rawFinishReason: string | null;
+  /** default `false` */
+  cancelled?: boolean;
+  text?: string;
+  toolCalls?: ToolCall[];
+  providerState?: Record<string, unknown>;
+  providerId: string;
+  modelId: string;
+  profileId?: string;
+  attempts: number;
+  /** default `false` */
+  cached?: boolean;
+  timings: Timings;
+}
+
+/** Milliseconds: waiting for a slot; from admission to the first content (null: none came); admission to the end. */
+export interface Timings {
+  queuedMs: number;
+  firstTokenMs: number | null;
+  totalMs: number;
+}
+
+/** `llm:error`: the end of an answer that failed; `partialText` is what had come. */
+export interface ErrorEvent {
+  inferenceId: string;
+  seq: number;
+  sessionId?: string;
+  windowId?: string;
+  error: string;
+  code: ErrorCode;
+  retryable: boolean;
+  retryAfterMs?: number;
+  details?: Record<string, unknown>;
+  partialText?: string;
+  usage: Usage;
+  cost?: number;
+  providerId: string;
+  modelId: string;
+  attempts: number;
+  timings: Timings;
+}
+
+/** `llm:chat:chunk`: a piece of the answer to the request `requestId`, before its response. */
+export interface ChatChunkEvent {
+  requestId: string | number | null;
+  chunk: ChatCompletionChunk;
+}
+
+/** A piece of an answer; it may join several of the provider's. */
+export interface ChatCompletionChunk {
+  id: string;
+  object: "chat.completion.chunk";
+  created: number;
+  model: string;
+  choices: ChatChunkChoice[];
+  usage?: ChatUsage;
+}
+
+export interface ChatChunkChoice {
+  index: number;
+  delta: ChatDelta;
+  finish_reason: "content_filter" | "length" | "stop" | "tool_calls" | null;
+  logprobs: null;
+}
+
+/** What is new; `role` comes with the first. */
+export interface ChatDelta {
+  role?: "assistant";
+  content?: string;
+  reasoning_content?: string;
+  tool_calls?: ChatToolCallDelta[];
+}
+
+/** A piece of the call at `index`; `id`, `type` and the function's name come with its first piece. */
+export interface ChatToolCallDelta {
+  index: number;
+  id?: string;
+  type?: "function";
+  function: ChatFunctionDelta;
+}
+
+export interface ChatFunctionDelta {
+  name?: string;
+  arguments: string;
+}
+
+/** `llm:job:progress`: a change of state, or how far it has come. */
+export interface JobProgressEvent {
+  jobId: string;
+  kind: "batch" | "chat:completions" | "generate-text" | "inference";
+  windowId?: string;
+  state: "cancelled" | "done" | "failed" | "interrupted" | "queued" | "running";
+  progress?: JobProgress;
+}
+
+/** `llm:job:done`: its result can be fetched. (`cancelled`: it was cancelled.) */
+export interface JobDoneEvent {
+  jobId: string;
+  kind: "batch" | "chat:completions" | "generate-text" | "inference";
+  windowId?: string;
+  /** default `false` */
+  cancelled?: boolean;
+  /** at least 0 */
+  items?: number;
+}
+
+/** `llm:job:error`: it failed, or was interrupted. */
+export interface JobErrorEvent {
+  jobId: string;
+  kind: "batch" | "chat:completions" | "generate-text" | "inference";
+  windowId?: string;
+  error: JobError;
+  /** default `false` */
+  mayHaveBeenPaid?: boolean;
+}
+
+/** The requests a host can make. */
+export interface SidecarMethods {
+  /** The handshake: versions, limits, the host's process id. Optional, once, first. */
+  "initialize": { params: InitializeParams; result: InitializeResult };
+  /** Answered at once, also while a stream is stalled. */
+  "ping": { params: NoParams; result: Empty };
+  /** Settle what is running, refuse what is new, and answer. Then send `exit` or close stdin. */
+  "shutdown": { params: ShutdownParams; result: Empty };
+  /** This protocol, as an OpenRPC document. */
+  "rpc.discover": { params: NoParams; result: Record<string, unknown> };
+  /** Start one answer. Its events follow the response; exactly one `llm:done` or `llm:error` ends them. */
+  "llm:inference": { params: InferenceParams; result: InferenceAccepted };
+  /** Cancel an inference in any state. No token follows the response; the terminal is `llm:done` with `cancelled`. */
+  "llm:cancel": { params: CancelParams; result: Success };
+  /** Replay the events of an inference from `fromSeq` on; live ones follow the response. */
+  "llm:inference:attach": { params: AttachParams; result: AttachResult };
+  /** One prompt, one text, in the response. `$/cancelRequest` cancels it. */
+  "llm:generate-text": { params: GenerateTextParams; result: GeneratedText };
+  /** A chat completion in OpenAI's format. With `request.stream` each `llm:chat:chunk` comes before the response, which is the whole completion. `$/cancelRequest` cancels it. */
+  "llm:chat:completions": { params: ChatCompletionParams; result: ChatCompletion };
+  /** What the sidecar is doing now. */
+  "llm:get-status": { params: NoParams; result: ServiceStatus };
+  /** A window of the host is gone: cancel its inferences, release its sessions. */
+  "llm:window:closed": { params: WindowClosedParams; result: WindowClosedResult };
+  /** The catalogue of providers: where each is, what it needs and can do, and whether it can be used now. */
+  "llm:providers:list": { params: NoParams; result: ProviderList };
+  /** The models of a profile, a provider or a service, asked for now, with their prices where known. */
+  "llm:models:list": { params: ModelListParams; result: ModelList };
+  /** . */
+  "llm:session:create": { params: SessionConfig; result: SessionInfo };
+  /** . */
+  "llm:session:run": { params: SessionRunParams; result: InferenceAccepted };
+  /** . */
+  "llm:session:destroy": { params: SessionParams; result: Success };
+  /** . */
+  "llm:session:list": { params: SessionListParams; result: SessionList };
+  /** . */
+  "llm:session:get": { params: SessionParams; result: SessionInfo };
+  /** . */
+  "llm:session:history": { params: SessionHistoryParams; result: SessionHistory };
+  /** . */
+  "llm:session:fork": { params: SessionForkParams; result: SessionInfo };
+  /** . */
+  "llm:profiles:list": { params: NoParams; result: ProfileList };
+  /** . */
+  "llm:profiles:create": { params: CreateProfileParams; result: StoredProfile };
+  /** . */
+  "llm:profiles:update": { params: UpdateProfileParams; result: StoredProfile };
+  /** . */
+  "llm:profiles:delete": { params: DeleteProfileParams; result: DeletedProfile };
+  /** . */
+  "llm:profiles:activate": { params: ProfileParams; result: ActivatedProfile };
+  /** . */
+  "llm:profiles:test": { params: TestPromptParams; result: TestPromptResult };
+  /** . */
+  "llm:profiles:discover": { params: DiscoverParams; result: Discovery };
+  /** . */
+  "llm:vault:unlock": { params: UnlockVaultParams; result: VaultStatus };
+  /** . */
+  "llm:vault:rotate": { params: RotateVaultParams; result: VaultStatus };
+  /** . */
+  "llm:vault:status": { params: NoParams; result: VaultStatus };
+  /** . */
+  "llm:job:submit": { params: SubmitJobParams; result: JobAccepted };
+  /** . */
+  "llm:job:get": { params: JobParams; result: JobInfo };
+  /** . */
+  "llm:job:list": { params: JobListParams; result: JobList };
+  /** . */
+  "llm:job:cancel": { params: JobParams; result: Success };
+  /** . */
+  "llm:job:result": { params: JobResultParams; result: JobResult };
+  /** . */
+  "llm:usage:summary": { params: UsageSummaryParams; result: UsageSummary };
+  /** . */
+  "llm:usage:list": { params: UsageListParams; result: UsageList };
+  /** . */
+  "llm:budget:set": { params: SetBudgetParams; result: BudgetList };
+  /** . */
+  "llm:budget:get": { params: NoParams; result: BudgetList };
+  /** . */
+  "llm:audit:list": { params: AuditListParams; result: AuditList };
+}
+
+/** The notifications a host can send: their params. */
+export interface HostNotifications {
+  /** End the process now. */
+  "exit": NoParams;
+  /** Cancel a request that has not been answered yet. */
+  "$/cancelRequest": CancelRequestParams;
+}
+
+/** The notifications the sidecar sends: their params. */
+export interface SidecarNotifications {
+  /** A change of state, or a piece of the model's reasoning. */
+  "llm:thinking": ThinkingEvent;
+  /** A piece of the answer's text. */
+  "llm:token": TokenEvent;
+  /** A piece of a tool call. */
+  "llm:tool-call": ToolCallEvent;
+  /** How far a long operation has come. */
+  "llm:progress": ProgressEvent;
+  /** The end of an answer. */
+  "llm:done": DoneEvent;
+  /** The end of an answer that failed. */
+  "llm:error": ErrorEvent;
+  /** A piece of a chat completion. */
+  "llm:chat:chunk": ChatChunkEvent;
+  /** . */
+  "llm:job:progress": JobProgressEvent;
+  /** . */
+  "llm:job:done": JobDoneEvent;
+  /** . */
+  "llm:job:error": JobErrorEvent;
+}
