@@ -215,8 +215,8 @@ _METHODS: Final = (
         "llm:session:run",
         session.SessionRunParams,
         inference.InferenceAccepted,
-        "Answer this turn's new messages. Events as of `llm:inference`, with the session's id; the turn is kept when its "
-        "`llm:done` comes.",
+        "Answer this turn's new messages. Events as of `llm:inference`, with the session's id; the turn is kept when "
+        "its `llm:done` comes.",
         (
             "SESSION_NOT_FOUND",
             "SESSION_BUSY",

@@ -83,10 +83,10 @@ class UpdateProfileParams(Params, kw_only=True):
     id: ProfileId
     name: ProfileName | UnsetType = UNSET
     provider_type: ProviderType | UnsetType = UNSET
-    endpoint_url: EndpointUrl | None | UnsetType = UNSET
-    api_key: ApiKey | None | UnsetType = UNSET
-    model_id: ProfileModel | None | UnsetType = UNSET
-    consent_timestamp: Instant | None | UnsetType = UNSET
+    endpoint_url: EndpointUrl | UnsetType | None = UNSET
+    api_key: ApiKey | UnsetType | None = UNSET
+    model_id: ProfileModel | UnsetType | None = UNSET
+    consent_timestamp: Instant | UnsetType | None = UNSET
     allow_insecure: bool | UnsetType = UNSET
 
 
@@ -130,7 +130,7 @@ class TestPromptParams(Params, kw_only=True):
 
 
 class TestPromptResult(Shape, kw_only=True):
-    """What came of a test prompt. A provider that fails is a result, not an error. `latencyMs`: to the first content."""
+    """What came of a test prompt. A failing provider is a result, not an error. `latencyMs`: to the first content."""
 
     profile_id: str
     profile_name: str
