@@ -1,0 +1,69 @@
+"""The data folder, and the lock that one sidecar at a time holds on it.
+
+Law: taking the lock is all that happens here, once, at the start of `serve`; it costs next to nothing and imports
+nothing heavy. The lock ends with the process, however that ends. The folder and all that is in it are the user's alone.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Final
+
+from llm_sidecar.errors import SidecarError
+
+IN_MEMORY: Final = ":memory:"
+"""As a data folder: nothing is kept on the disk. (SQLite's own word for it.)"""
+_LOCK_FILE: Final = "lock"
+
+
+class DataFolder:
+    """A folder that this process serves. `path` is None where nothing is kept; `problem` says why nothing can be."""
+
+    def __init__(self, path: str | None, lock: int | None = None, problem: SidecarError | None = None) -> None:
+        self.path = path
+        self.problem = problem
+        self._lock = lock
+
+    @classmethod
+    def take(cls, path: str) -> DataFolder:
+        """Make the folder where it is missing (mode 0700) and lock it. Raises `DATA_DIR_LOCKED`; a folder that cannot
+        be made or written to is served without a lock: there is nothing that two could write."""
+        if path == IN_MEMORY:
+            return cls(None)
+        try:
+            os.makedirs(path, mode=0o700, exist_ok=True)
+            lock = os.open(os.path.join(path, _LOCK_FILE), os.O_RDWR | os.O_CREAT, 0o600)
+        except OSError as error:
+            reason = type(error).__name__
+            message = "The data folder cannot be written to: nothing will be kept. See `--data-dir`."
+            return cls(path, problem=SidecarError("STORAGE_WRITE_ERROR", message, details={"reason": reason}))
+        if not _lock(lock):
+            os.close(lock)
+            raise SidecarError(
+                "DATA_DIR_LOCKED",
+                "Another sidecar serves this data folder. Give each application its own with `--data-dir`.",
+            )
+        return cls(path, lock)
+
+    def release(self) -> None:
+        """Let another have it."""
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
+
+
+def _lock(descriptor: int) -> bool:
+    """Whether nobody else holds it. (A lock of the open file: two in one process exclude each other, too.)"""
+    try:
+        if sys.platform == "win32":
+            import msvcrt
+
+            msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
+        else:
+            import fcntl
+
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True

@@ -1,0 +1,7 @@
+"""The tables of audit."""
+
+from __future__ import annotations
+
+from typing import Final
+
+SQL: Final = ""

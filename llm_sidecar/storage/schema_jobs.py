@@ -1,0 +1,7 @@
+"""The tables of jobs."""
+
+from __future__ import annotations
+
+from typing import Final
+
+SQL: Final = ""
