@@ -55,7 +55,7 @@ class AnthropicProvider:
         models: list[ModelDescription] = []
         url = first_url = f"{_url(endpoint, '/models')}?limit={_PAGE}"
         for _ in range(_MAX_PAGES):
-            page = await fetch(self._http, url, headers, decode_models, secret=endpoint.api_key)
+            page = await fetch(self._http, url, headers, decode_models, endpoint=endpoint)
             models += [_describe(model) for model in page.data or () if model.id]
             if not page.has_more or not page.last_id:
                 break
@@ -91,7 +91,7 @@ class _Turn:
         body = message_body(self._request, self._model_id, decoder.content())
         await self._open_exchange.aclose()
         response = await self._open_exchange.enter_async_context(
-            exchange(self._http, url, headers, body, secret=endpoint.api_key)
+            exchange(self._http, url, headers, body, endpoint=endpoint)
         )
         self._body = DecodedBody(response, decoder, self._max_event_bytes, opening=self._opening)
         self._opening = []
@@ -111,7 +111,7 @@ class _Turn:
 
 
 def _url(endpoint: Endpoint, path: str) -> str:
-    return normalise_base_url(endpoint.base_url) + path
+    return normalise_base_url(endpoint.base_url, allow_insecure=endpoint.allow_insecure) + path
 
 
 def _headers(endpoint: Endpoint) -> dict[str, str]:

@@ -36,6 +36,8 @@ class Endpoint(Struct, frozen=True):
     provider_id: str
     base_url: str
     api_key: str | None = None
+    allow_insecure: bool = False
+    """Whether `http://` may lead to another machine than this one: somebody said so, for this endpoint."""
 
     def __repr__(self) -> str:
         return f"Endpoint({self.provider_id!r}, {self.base_url!r}, key={'yes' if self.api_key else 'no'})"

@@ -16,7 +16,8 @@ from llm_sidecar.errors import ProviderError
 from llm_sidecar.providers.api_errors import error_from_response
 from llm_sidecar.providers.base import Endpoint
 from llm_sidecar.providers.events import ProviderEvent
-from llm_sidecar.providers.http import HttpClient, HttpResponse
+from llm_sidecar.providers.http import HttpClient
+from llm_sidecar.providers.http_response import HttpResponse
 
 T = TypeVar("T")
 
@@ -67,19 +68,21 @@ async def exchange(
     headers: Mapping[str, str],
     body: bytes | None = None,
     *,
-    secret: str | None = None,
+    endpoint: Endpoint,
 ) -> AsyncIterator[HttpResponse]:
     """POST a JSON `body`, or GET where there is none; give the successful answer, and close it.
 
-    Raises what went wrong, typed; `secret` is in no error.
+    `url` and `headers` were made of `endpoint`. Raises what went wrong, typed; the key is in no error.
     """
     if body is not None:
         headers = {**headers, "Content-Type": "application/json"}
-    response = await http.send("GET" if body is None else "POST", url, headers, body)
+    response = await http.send(
+        "GET" if body is None else "POST", url, headers, body, allow_insecure=endpoint.allow_insecure
+    )
     try:
         if response.status >= 400:
             beginning = await response.read_prefix(http.limits.max_error_body_bytes)
-            raise error_from_response(response.status, response.headers, beginning, secret=secret)
+            raise error_from_response(response.status, response.headers, beginning, secret=endpoint.api_key)
         yield response
     finally:
         response.close()
@@ -92,10 +95,10 @@ async def fetch(
     decode: Callable[[bytes], T],
     *,
     body: bytes | None = None,
-    secret: str | None = None,
+    endpoint: Endpoint,
 ) -> T:
     """As `exchange`, but the whole JSON answer, decoded. Raises `PROVIDER_PROTOCOL_ERROR` where `decode` refuses it."""
-    async with exchange(http, url, headers, body, secret=secret) as response:
+    async with exchange(http, url, headers, body, endpoint=endpoint) as response:
         data = await response.read_all(http.limits.max_provider_event_bytes)
     try:
         return decode(data)

@@ -42,7 +42,7 @@ class GeminiProvider:
         model = gemini_model(request.model_id)
         url = f"{_base_url(endpoint)}/{model.path}:streamGenerateContent?alt=sse"
         body, headers = gemini_body(request, model), _headers(endpoint)
-        async with exchange(self._http, url, headers, body, secret=endpoint.api_key) as response:
+        async with exchange(self._http, url, headers, body, endpoint=endpoint) as response:
             max_event_bytes = self._http.limits.max_provider_event_bytes
             decoder = GeminiDecoder(model.name, max_event_bytes, endpoint.api_key)
             yield DecodedBody(response, decoder, max_event_bytes)
@@ -53,7 +53,7 @@ class GeminiProvider:
         found: list[ModelDescription] = []
         next_page = ""
         for _ in range(_MAX_PAGES):
-            page = await fetch(self._http, url + next_page, headers, decode_models, secret=endpoint.api_key)
+            page = await fetch(self._http, url + next_page, headers, decode_models, endpoint=endpoint)
             found += [_describe(model) for model in page.models or () if _can_answer(model)]
             if not page.next_page_token:
                 break
@@ -69,7 +69,7 @@ class GeminiProvider:
 
 def _base_url(endpoint: Endpoint) -> str:
     """Raises `InvalidParams` for an address that is none."""
-    return normalise_base_url(endpoint.base_url, _VERSION_PATH)
+    return normalise_base_url(endpoint.base_url, _VERSION_PATH, allow_insecure=endpoint.allow_insecure)
 
 
 def _headers(endpoint: Endpoint) -> dict[str, str]:

@@ -20,6 +20,7 @@ _SENTENCES: Final = {
     "ECONNRESET": "{} closed the connection before it answered.",
     "EHOSTUNREACH": "There is no route to {}.",
     "ENETUNREACH": "There is no network that leads to {}.",
+    "PROXY_ERROR": "The proxy does not lead to {}; check the proxy variables of the environment.",
     "TLS_ERROR": "No secure connection to {}: its certificate is not trusted, or it does not speak TLS.",
 }
 
@@ -28,6 +29,8 @@ def translate(error: Exception, where: str) -> ProviderError:
     """What `error`, raised before the headers of an answer had come, means."""
     import aiohttp
 
+    if isinstance(error, aiohttp.ClientProxyConnectionError | aiohttp.ClientHttpProxyError):
+        return network_error("PROXY_ERROR", _SENTENCES["PROXY_ERROR"].format(where))
     if isinstance(error, aiohttp.ClientResponseError):
         return protocol_error(f"{where} did not answer with valid HTTP.")
     table: tuple[tuple[type[Exception], str], ...] = (

@@ -38,7 +38,7 @@ class OllamaProvider:
         async with self._first_models.named(request) as model_id:
             url, headers = ollama_url(endpoint, "/api/chat"), ollama_headers(endpoint)
             body = ollama_body(request, model_id)
-            async with exchange(self._http, url, headers, body, secret=endpoint.api_key) as response:
+            async with exchange(self._http, url, headers, body, endpoint=endpoint) as response:
                 max_event_bytes = self._http.limits.max_provider_event_bytes
                 decoder = OllamaDecoder(max_event_bytes, endpoint.api_key)
                 opening = opening_of(request, model_id)

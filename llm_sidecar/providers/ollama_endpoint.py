@@ -16,7 +16,7 @@ def ollama_url(endpoint: Endpoint, path: str) -> str:
 
     People give the address with the path of one of Ollama's APIs, `/api` or the OpenAI-compatible `/v1`, or without.
     """
-    root = normalise_base_url(endpoint.base_url, "")
+    root = normalise_base_url(endpoint.base_url, "", allow_insecure=endpoint.allow_insecure)
     return (root.removesuffix("/v1") if root.endswith("/v1") else root.removesuffix("/api")) + path
 
 

@@ -87,7 +87,7 @@ class _Listing:
 
     async def _ask(self, path: str, decode: Callable[[bytes], T], body: bytes | None = None) -> T:
         url, headers = ollama_url(self._endpoint, path), ollama_headers(self._endpoint)
-        return await fetch(self._http, url, headers, decode, body=body, secret=self._endpoint.api_key)
+        return await fetch(self._http, url, headers, decode, body=body, endpoint=self._endpoint)
 
 
 def _tagged(body: bytes) -> list[_Model]:

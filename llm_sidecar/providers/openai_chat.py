@@ -35,7 +35,7 @@ class OpenAIChatProvider:
             url = openai_url(endpoint, "/chat/completions", model_id)
             body = chat_body(request, model_id)
             headers = openai_headers(endpoint)
-            async with exchange(self._http, url, headers, body, secret=endpoint.api_key) as response:
+            async with exchange(self._http, url, headers, body, endpoint=endpoint) as response:
                 max_event_bytes = self._http.limits.max_provider_event_bytes
                 answers_tools = any(message.role == "tool" for message in request.messages[-1:])
                 decoder = ChatDecoder(

@@ -59,7 +59,8 @@ def openai_headers(endpoint: Endpoint) -> dict[str, str]:
 
 
 def _base_url(endpoint: Endpoint) -> str:
-    base_url = normalise_base_url(endpoint.base_url, _DEFAULT_PATH.get(endpoint.provider_id, "/v1"))
+    path = _DEFAULT_PATH.get(endpoint.provider_id, "/v1")
+    base_url = normalise_base_url(endpoint.base_url, path, allow_insecure=endpoint.allow_insecure)
     return f"{base_url}/v1" if endpoint.provider_id == "azure" and base_url.endswith("/openai") else base_url
 
 

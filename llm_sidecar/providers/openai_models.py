@@ -48,7 +48,7 @@ async def _listed(http: HttpClient, endpoint: Endpoint) -> list[_Model]:
         return [_from_list(model) for model in answer.listed("data")]
 
     url = openai_url(endpoint, "/models")
-    return await fetch(http, url, openai_headers(endpoint), decode, secret=endpoint.api_key)
+    return await fetch(http, url, openai_headers(endpoint), decode, endpoint=endpoint)
 
 
 def _from_list(model: JsonObject) -> _Model:
@@ -65,7 +65,7 @@ async def _llama_cpp(http: HttpClient, endpoint: Endpoint) -> list[_Model]:
     if len(models) == 1 and models[0].context is None:
         url, headers = _root(endpoint) + "/props", openai_headers(endpoint)
         try:
-            props = await fetch(http, url, headers, JsonObject.decode, secret=endpoint.api_key)
+            props = await fetch(http, url, headers, JsonObject.decode, endpoint=endpoint)
         except ProviderError:
             return models
         models[0].context = props.child("default_generation_settings").number("n_ctx")
@@ -91,7 +91,7 @@ async def _list_if_any(http: HttpClient, endpoint: Endpoint, path: str, field: s
             _root(endpoint) + path,
             openai_headers(endpoint),
             lambda body: JsonObject.decode(body).listed(field) or None,
-            secret=endpoint.api_key,
+            endpoint=endpoint,
         )
     except ProviderError as error:
         if error.status == 404:

@@ -20,7 +20,8 @@ from llm_sidecar.providers.base import Endpoint, ModelDescription, ProviderReque
 from llm_sidecar.providers.events import ProviderEvent
 from llm_sidecar.providers.exchange import DecodedBody, exchange
 from llm_sidecar.providers.first_model import FirstModels, opening_of
-from llm_sidecar.providers.http import HttpClient, HttpResponse
+from llm_sidecar.providers.http import HttpClient
+from llm_sidecar.providers.http_response import HttpResponse
 from llm_sidecar.providers.openai_endpoint import openai_headers, openai_url
 from llm_sidecar.providers.openai_models import list_openai_models
 from llm_sidecar.providers.openai_responses_replay import origin_of
@@ -60,7 +61,7 @@ class OpenAIResponsesProvider:
         endpoint = request.endpoint
         body = responses_body(request, model_id, with_summary=hash(endpoint) not in self._unverified)
         url, headers = openai_url(endpoint, "/responses", model_id), openai_headers(endpoint)
-        return exchange(self._http, url, headers, body, secret=endpoint.api_key)
+        return exchange(self._http, url, headers, body, endpoint=endpoint)
 
     async def list_models(self, endpoint: Endpoint) -> list[ModelDescription]:
         """The models offered at `endpoint`: one list for both of OpenAI's formats. Raises `ProviderError`."""

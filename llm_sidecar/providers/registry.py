@@ -6,18 +6,21 @@ its code.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 
 from llm_sidecar.limits import Limits
 from llm_sidecar.providers.base import Provider
 from llm_sidecar.providers.http import HttpClient
+from llm_sidecar.providers.proxies import Proxies
 
 
 class ProviderRegistry:
     """Makes adapters, and closes them."""
 
-    def __init__(self, limits: Callable[[], Limits]) -> None:
-        self._http = HttpClient(limits)
+    def __init__(self, limits: Callable[[], Limits], *, use_proxy: bool = False) -> None:
+        """`use_proxy`: other machines are reached through the proxies of the environment."""
+        self._http = HttpClient(limits, proxies=Proxies(os.environ) if use_proxy else None)
         self._adapters: dict[str, Provider] = {}
 
     def adapter(self, wire_format: str) -> Provider:

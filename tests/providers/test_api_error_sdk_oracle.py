@@ -24,6 +24,7 @@ from openai.types.responses.response_error import ResponseError
 from llm_sidecar.errors import ProviderError
 from llm_sidecar.limits import Limits
 from llm_sidecar.providers.api_errors import error_from_event
+from llm_sidecar.providers.base import Endpoint
 from llm_sidecar.providers.exchange import exchange
 from llm_sidecar.providers.http import HttpClient
 from tests.providers.contract import run
@@ -77,7 +78,9 @@ async def ours(records: list[RecordedError]) -> list[ProviderError]:
 
     async def ask(url: str) -> Exception:
         with pytest.raises(ProviderError) as caught:
-            async with exchange(http, url, {"Authorization": f"Bearer {KEY}"}, b"{}", secret=KEY):
+            async with exchange(
+                http, url, {"Authorization": f"Bearer {KEY}"}, b"{}", endpoint=Endpoint("openai", url, KEY)
+            ):
                 pass
         return caught.value
 

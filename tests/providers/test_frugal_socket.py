@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from llm_sidecar.limits import Limits
-from llm_sidecar.providers import frugal_socket, http
+from llm_sidecar.providers import frugal_socket, http, http_connector
 from llm_sidecar.providers.frugal_socket import FrugalSocket
 from tests.providers.contract import run
 from tests.providers.fault_server import answer, fault_server, saying
@@ -37,7 +37,7 @@ def test_every_connection_of_the_client_reads_that_way(monkeypatch: pytest.Monke
             reads.append(size)
             return super().recv(size, flags)
 
-    monkeypatch.setattr(http, "FrugalSocket", Watched)
+    monkeypatch.setattr(http_connector, "FrugalSocket", Watched)
 
     async def main() -> None:
         async with fault_server(saying(answer(200, b"{}"))) as server:

@@ -58,7 +58,7 @@ def test_warming_up_imports_it_in_a_thread_and_opens_nothing() -> None:
         "async def main():\n"
         "    provider = OpenAIChatProvider(HttpClient(Limits))\n"
         "    await asyncio.gather(provider.warm(), provider.warm())\n"
-        "    print('aiohttp' in sys.modules, provider._http._session)\n"
+        "    print('aiohttp' in sys.modules, provider._http._here)\n"
         "    await provider.aclose()\n"
         "asyncio.run(main())\n"
     )

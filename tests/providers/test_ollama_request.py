@@ -215,7 +215,7 @@ def test_the_address_may_be_that_of_either_of_its_apis(base_url: str, url: str) 
 
 def test_http_beyond_this_machine_is_refused() -> None:
     with pytest.raises(InvalidParams):
-        ollama_url(Endpoint("ollama", "http://example.com"), "/api/chat")
+        ollama_url(Endpoint("ollama", "http://192.0.2.1"), "/api/chat")
 
 
 def test_a_key_is_a_bearer_token_and_none_is_no_header() -> None:

@@ -483,7 +483,7 @@ def test_a_connection_is_reused_even_if_the_end_of_the_body_comes_after_done() -
 
 
 async def returned_to_pool(provider: OpenAIChatProvider) -> None:
-    session = provider._http._session
+    session = provider._http._here
     assert session is not None
     connector = session.connector
     assert connector is not None
