@@ -26,11 +26,14 @@ from llm_sidecar.rpc.dispatcher import Dispatcher
 from llm_sidecar.rpc.outbox import ByteSink, Outbox
 from llm_sidecar.rpc.parent import ParentWatch
 from llm_sidecar.settings import Settings, take_keys
+from llm_sidecar.storage.data_folder import DataFolder
 
 if TYPE_CHECKING:
-    from llm_sidecar.methods import Methods
+    from llm_sidecar.methods.composition import Methods
 
 _TICK_SECONDS: Final = 1.0
+_REFUSAL_SECONDS: Final = 0.25
+"""How long a sidecar whose data folder is another's answers what it is asked, before it goes."""
 _CLOSE_SECONDS: Final = 1.0
 """What `shutdown` waits for upstream connections to close: closing waits for no provider, so this is never used up."""
 _BEFORE_INITIALIZE: Final = frozenset({"initialize", "ping", "rpc.discover", "exit", "$/cancelRequest"})
@@ -54,6 +57,8 @@ class Exit(enum.IntEnum):
     """The host's process is gone, though somebody still holds its end of the pipe."""
     OUTPUT_CLOSED = 4
     """Nobody can read stdout any more."""
+    LOCKED = 5
+    """Another sidecar serves the data folder."""
     INTERRUPTED = 130
     """SIGINT."""
     TERMINATED = 143
@@ -72,6 +77,13 @@ class Sidecar:
         self._started_at = time.monotonic()
         self._sink = sink
         self._keys = take_keys(environment)
+        self._vault_key: str | None = None
+        self._folder: DataFolder | None = None
+        self._refusal: SidecarError | None = None
+        try:
+            self._folder = DataFolder.take(settings.data_dir)
+        except SidecarError as error:
+            self._refusal = error
         self._outbox = Outbox(sink, lambda: self._limits)
         self._loaded_methods: Methods | None = None
         self._dispatcher = Dispatcher(
@@ -109,6 +121,9 @@ class Sidecar:
         if watch_parent:
             self._parent = ParentWatch(lambda: self.stop(Exit.HOST_DIED))
         self._loop.call_later(_TICK_SECONDS, self._tick, self._loop.time() + _TICK_SECONDS)
+        if self._refusal is not None:
+            log.error("not serving", code=self._refusal.code, dataDir=self._settings.data_dir)
+            self._loop.call_later(_REFUSAL_SECONDS, self.stop, Exit.LOCKED)
         self._connection.start()
         reason = await self._stopped
         await self._settle()
@@ -118,7 +133,9 @@ class Sidecar:
     # --- the end ---
 
     def _end_of_input(self) -> None:
-        if self._settings.drain:
+        if self._refusal is not None:
+            self.stop(Exit.LOCKED)
+        elif self._settings.drain:
             self._draining = asyncio.ensure_future(self._finish_work())
             self._draining.add_done_callback(lambda _: self.stop(Exit.END_OF_INPUT))
         else:
@@ -141,16 +158,22 @@ class Sidecar:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(self._limits.exit_flush_ms / 1000):
                 await self._dispatcher.settled()
+                if self._loaded_methods is not None:
+                    await self._loaded_methods.inferences.idle()
                 await self._outbox.drained()
                 if self._loaded_methods is not None:
                     await self._loaded_methods.aclose()
         if self._parent is not None:
             self._parent.close()
+        if self._folder is not None:
+            self._folder.release()
         self._sink.close()
 
     # --- admission ---
 
     def _admit(self, method: str) -> None:
+        if self._refusal is not None and method != "exit":
+            raise self._refusal
         if not self._accepting and method not in _WHILE_STOPPING:
             raise SidecarError("SHUTTING_DOWN", "The sidecar is stopping.")
         if method not in _BEFORE_INITIALIZE:
@@ -166,10 +189,17 @@ class Sidecar:
     @property
     def _methods(self) -> Methods:
         if self._loaded_methods is None:
-            from llm_sidecar.methods import Methods
+            from llm_sidecar.methods.composition import Methods
 
+            assert self._folder is not None
             self._loaded_methods = Methods(
-                self._outbox, lambda: self._limits, self._keys, self._started_at, lambda: self._loop_lag_ms
+                self._outbox,
+                lambda: self._limits,
+                keys=self._keys,
+                started_at=self._started_at,
+                loop_lag_ms=lambda: self._loop_lag_ms,
+                folder=self._folder.path,
+                vault_key=self._vault_key,
             )
         return self._loaded_methods
 
@@ -200,6 +230,7 @@ class Sidecar:
             changes = {"tokenBatchDelayMs": batching.max_delay_ms, "tokenBatchTokens": batching.max_tokens}
             limits = limits.with_changes(changes, where="tokenBatching")
         self._may_initialize = False
+        self._vault_key = params.vault_key
         self._limits = limits
         self._connection.limits_changed()
         if params.process_id is not None and self._parent is not None:
@@ -235,6 +266,7 @@ class Sidecar:
         self._methods.inferences.end_all()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_CLOSE_SECONDS):
+                await self._methods.inferences.idle()
                 await self._methods.inferences.closed()
         return Empty()
 

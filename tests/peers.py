@@ -254,7 +254,7 @@ class SidecarPeer(Peer):
 @asynccontextmanager
 async def open_sidecar(kind: str = "memory", *, drain: bool = False, **limits: int) -> AsyncIterator[SidecarPeer]:
     """A sidecar with all its methods."""
-    settings = Settings(data_dir=os.devnull, limits=limits_of(limits), drain=drain)
+    settings = Settings(data_dir=":memory:", limits=limits_of(limits), drain=drain)
     async with transport(kind) as (source, sink, end):
         peer = SidecarPeer(end, Sidecar(source, sink, settings, {}))
         try:

@@ -170,7 +170,12 @@ def test_the_wall_clock_only_stamps() -> None:
     wall = {
         module for module in MODULES for call in calls(module) if call in {"time.time", "time.time_ns", "datetime.now"}
     }
-    stamping = {"llm_sidecar.log", "llm_sidecar.wire.error_codes", "llm_sidecar.services.chat_completions"}
+    stamping = {
+        "llm_sidecar.log",
+        "llm_sidecar.wire.error_codes",
+        "llm_sidecar.services.chat_completions",
+        "llm_sidecar.storage.clock",
+    }
     assert wall <= {*stamping, "llm_sidecar.providers.api_errors"}
 
 
@@ -214,6 +219,8 @@ def test_the_way_to_serve_loads_no_service_and_no_adapter() -> None:
 
 
 def test_using_one_provider_loads_no_other() -> None:
-    loaded = loaded_after("import llm_sidecar.providers.scripted, llm_sidecar.providers.registry, llm_sidecar.methods")
+    loaded = loaded_after(
+        "import llm_sidecar.providers.scripted, llm_sidecar.providers.registry, llm_sidecar.methods.composition"
+    )
     assert "aiohttp" not in loaded
     assert not [name for name in loaded if name.startswith("llm_sidecar.providers.openai")]

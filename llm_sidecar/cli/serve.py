@@ -16,7 +16,7 @@ from llm_sidecar.cli.complaint import complain
 from llm_sidecar.errors import SidecarError
 from llm_sidecar.rpc.descriptors import ProtocolDescriptors
 from llm_sidecar.rpc.stdio import open_sink, open_source
-from llm_sidecar.settings import Settings, data_dir, load_limits
+from llm_sidecar.settings import Settings, data_dir, load_limits, load_use_proxy
 from llm_sidecar.sidecar import Exit, Sidecar
 
 USAGE = """\
@@ -25,13 +25,14 @@ usage: llm-sidecar serve [--drain] [--data-dir DIR] [--log-level LEVEL] [--dev] 
 Speak JSON-RPC 2.0 on stdin / stdout, one message a line; log as JSON lines on stderr.
 
   --drain            at the end of stdin, finish what was asked, then exit (for scripts)
-  --data-dir DIR     where the sidecar keeps its files (else LLM_SIDECAR_HOME, else the platform's folder)
+  --data-dir DIR     where the sidecar keeps its files (else LLM_SIDECAR_HOME, else the platform's folder);
+                     `:memory:` keeps nothing
   --log-level LEVEL  debug, info (default), warning, error, off (else LLM_SIDECAR_LOG_LEVEL)
   --dev              put stack traces into the details of internal errors
   --force-threads    read and write in threads, as on Windows, also where the event loop could
 
 exit codes: 0 end of stdin or `exit`; 1 internal fault; 2 wrong usage or settings; 3 the host died;
-            4 stdout closed; 130 SIGINT; 143 SIGTERM or SIGHUP
+            4 stdout closed; 5 another sidecar serves the data folder; 130 SIGINT; 143 SIGTERM or SIGHUP
 """
 
 
@@ -108,4 +109,5 @@ def _settings(arguments: list[str]) -> Settings:
         drain=flags["--drain"],
         dev=flags["--dev"],
         force_threads=flags["--force-threads"],
+        use_proxy=load_use_proxy(folder, os.environ),
     )

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 from llm_sidecar import log
 from llm_sidecar.errors import SidecarError
@@ -21,6 +21,7 @@ from llm_sidecar.services.circuit import Circuits
 from llm_sidecar.services.inference_run import InferenceRun
 from llm_sidecar.services.journal import Journals
 from llm_sidecar.services.listener import Listener
+from llm_sidecar.services.origin import HOST, Origin
 from llm_sidecar.services.provider_request import provider_request
 from llm_sidecar.services.rate_limit import MinuteLimit
 from llm_sidecar.services.recording import RecordedAnswer
@@ -29,9 +30,15 @@ from llm_sidecar.services.routing import Route, Router
 from llm_sidecar.services.slots import Slots
 from llm_sidecar.services.token_stream import EventSink, TokenStream
 
+Terminal = DoneEvent | ErrorEvent
+Gate = Callable[[InferenceParams, list[Route]], None]
+"""Asked at admission, with where it may go; raises to refuse."""
+Recorder = Callable[[InferenceRun, Terminal], Awaitable[None]]
+"""Stores what belongs to an ended inference; its terminal is told afterwards."""
+
 
 class InferenceService:
-    """Used from the event loop only."""
+    """Used from the event loop only. `gates` and `recorders` are for who composes it."""
 
     def __init__(self, router: Router, sink: EventSink, prices: PriceList, limits: Callable[[], Limits]) -> None:
         self._router = router
@@ -48,15 +55,19 @@ class InferenceService:
         self.slots = Slots(limits)
         self.cache = ResponseCache(clock)
         self.circuits = Circuits(clock, limits)
+        self.gates: list[Gate] = []
+        self.recorders: list[Recorder] = []
         self.total_inferences = 0
         self.total_tokens = 0
         self.providers: dict[str, ProviderState] = {}
 
-    def admit(self, params: InferenceParams, listen: Callable[[str], Listener] | None = None) -> InferenceRun:
+    def admit(
+        self, params: InferenceParams, listen: Callable[[str], Listener] | None = None, origin: Origin = HOST
+    ) -> InferenceRun:
         """Accept a request; `start` the run once its id has been told. The host is told how it goes, or who `listen`
         gives for its id.
 
-        Raises `INFERENCE_EXISTS`, `RATE_LIMIT`, `OVERLOADED`, or what the router raises.
+        Raises `INFERENCE_EXISTS`, `RATE_LIMIT`, `OVERLOADED`, or what the router or a gate raises.
         """
         limits = self._limits()
         inference_id = params.inference_id or f"inf-{os.urandom(9).hex()}"
@@ -64,6 +75,9 @@ class InferenceService:
             raise SidecarError("INFERENCE_EXISTS", "An inference of this id is live.")
         routes = self._router.routes(params)
         cached = self._find_cached(params, routes[0])
+        if not cached:
+            for gate in self.gates:
+                gate(params, routes)
         slot = self.slots.none_needed() if cached else self.slots.take(may_wait=params.queue)
         try:
             self._minute_limit.spend(params.window_id or "", limits.max_requests_per_minute)
@@ -74,12 +88,14 @@ class InferenceService:
             params,
             routes,
             slot=slot,
-            listener=listen(inference_id) if listen is not None else self._tell_host(inference_id, params),
+            listener=listen(inference_id) if listen is not None else self._tell_host(inference_id, params, origin),
             sink=self._sink,
             circuits=self.circuits,
             prices=self._prices,
             limits=limits,
             cached=cached,
+            origin=origin,
+            record=self._record if self.recorders else None,
             on_end=self._ended,
         )
         self._runs[inference_id] = run
@@ -89,9 +105,11 @@ class InferenceService:
             self._figures(routes[0]).requests += 1
         return run
 
-    def _tell_host(self, inference_id: str, params: InferenceParams) -> TokenStream:
+    def _tell_host(self, inference_id: str, params: InferenceParams, origin: Origin) -> TokenStream:
         journal = self._journals.open(inference_id)
-        return TokenStream(inference_id, params.window_id, self._sink, journal, self._limits())
+        return TokenStream(
+            inference_id, params.window_id, self._sink, journal, self._limits(), session_id=origin.session_id
+        )
 
     def _find_cached(self, params: InferenceParams, route: Route) -> RecordedAnswer | None:
         key = cache_key(provider_request(params, route)) if params.cache else None
@@ -120,7 +138,7 @@ class InferenceService:
         return lambda: journal.since(from_seq)
 
     def end_all(self) -> None:
-        """End everything with `SHUTTING_DOWN`."""
+        """End everything with `SHUTTING_DOWN`; `idle` returns when that has been told."""
         for run in list(self._runs.values()):
             run.fail(SidecarError("SHUTTING_DOWN", "The sidecar is stopping."))
             run.tell_now()
@@ -133,6 +151,22 @@ class InferenceService:
         """Return when every upstream is closed, too."""
         while self._tasks:
             await asyncio.wait(self._tasks)
+
+    async def _record(self, run: InferenceRun, terminal: Terminal) -> bool:
+        """Whether everything that belongs to it is stored."""
+        stored: list[BaseException | None] = []
+        try:
+            async with asyncio.timeout(self._limits().persist_timeout_ms / 1000):
+                storing = (record(run, terminal) for record in self.recorders)
+                stored = await asyncio.gather(*storing, return_exceptions=True)
+        except TimeoutError:
+            log.error("not stored in time", inferenceId=run.inference_id)
+            return False
+        for error in stored:
+            if error is not None:
+                code = error.code if isinstance(error, SidecarError) else type(error).__name__
+                log.error("not stored", inferenceId=run.inference_id, code=code)
+        return not any(stored)
 
     def _ended(self, run: InferenceRun) -> None:
         outcome = run.outcome
@@ -154,7 +188,7 @@ class InferenceService:
         if answer is not None and key is not None:
             self.cache.keep(key, answer)
 
-    def _count(self, run: InferenceRun, outcome: DoneEvent | ErrorEvent) -> None:
+    def _count(self, run: InferenceRun, outcome: Terminal) -> None:
         for route, code in run.attempts.failed_routes:
             self._count_failure(route, code)
         for route in run.attempts.fallbacks_asked:
@@ -177,7 +211,7 @@ class InferenceService:
         return self.providers.setdefault(route.endpoint.provider_id, nothing)
 
 
-def _log_end(run: InferenceRun, outcome: DoneEvent | ErrorEvent) -> None:
+def _log_end(run: InferenceRun, outcome: Terminal) -> None:
     log.info(
         "inference ended",
         inferenceId=run.inference_id,

@@ -5,15 +5,15 @@ Law:
     decides that, once, and gives the slot back; nothing is sent after it but the terminal.
 2.  Attempts follow one another only before the first content; `attempts` says which.
 3.  The upstream is closed as soon as the outcome is decided; the terminal does not wait for that.
-4.  The terminal waits for the price list, if that has to be loaded first: loading it takes a quarter of a second, in
-    which everything else goes on (a cancelled upstream closes, others stream).
+4.  The terminal waits for the price list, if that has to be loaded first (a quarter of a second), and for what has to
+    be stored with it; everything else goes on meanwhile (a cancelled upstream closes, others stream).
 5.  No timer runs while the host does not read.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 
 from llm_sidecar import log
 from llm_sidecar.errors import ProviderError, SidecarError
@@ -26,6 +26,7 @@ from llm_sidecar.services.answer import Answer
 from llm_sidecar.services.attempts import Attempts, NextAttempt
 from llm_sidecar.services.circuit import Circuits, Passage
 from llm_sidecar.services.listener import Listener
+from llm_sidecar.services.origin import HOST, Origin
 from llm_sidecar.services.provider_request import provider_request
 from llm_sidecar.services.recording import RecordedAnswer
 from llm_sidecar.services.relay import Relay
@@ -51,9 +52,12 @@ class InferenceRun:
         prices: PriceList,
         limits: Limits,
         cached: RecordedAnswer | None = None,
+        origin: Origin = HOST,
+        record: Callable[[InferenceRun, DoneEvent | ErrorEvent], Awaitable[bool]] | None = None,
         on_end: Callable[[InferenceRun], None],
     ) -> None:
         self.params = params
+        self.origin = origin
         self.listener = listener
         self.attempts = Attempts(routes, params.retry.max_retries if params.retry else None, limits)
         self.cached = cached
@@ -64,17 +68,21 @@ class InferenceRun:
         self._sink = sink
         self._circuits = circuits
         self._prices = prices
+        self._record = record
         self._on_end = on_end
         self._loop = asyncio.get_running_loop()
         self._passage = Passage(None)
         self._relay = Relay(params, listener, limits, self.route.model_id)
-        self._terminal = TerminalBuilder(params, self.attempts, listener, prices, limits, is_cached=cached is not None)
+        self._terminal = TerminalBuilder(
+            params, self.attempts, listener, prices, limits, is_cached=cached is not None, origin=origin
+        )
         self._timers = Timers(params, limits, self._whole_expired, self._content_expired)
         self._started = False
         self._was_queued = False
         self._closed = False
         self._announced = False
         self._pricing: asyncio.Task[None] | None = None
+        self._storing: asyncio.Task[None] | None = None
         self._interruption: SidecarError | None = None
 
     @property
@@ -275,22 +283,33 @@ class InferenceRun:
             return
         self._announced = True
         if self.cached is not None or self._prices.is_at_hand(self.route.endpoint):
-            self._tell(self.outcome)
+            self._end(self.outcome)
         else:
-            self._pricing = self._loop.create_task(self._tell_with_cost(self.outcome))
+            self._pricing = self._loop.create_task(self._end_with_cost(self.outcome))
 
-    async def _tell_with_cost(self, outcome: DoneEvent | ErrorEvent) -> None:
+    async def _end_with_cost(self, outcome: DoneEvent | ErrorEvent) -> None:
         await self._prices.warm(self.route.endpoint)
-        self._tell(outcome)
+        self._end(outcome)
 
     def tell_now(self) -> None:
         """Wait no longer for the price list."""
         if self.outcome is not None and self._pricing is not None and not self._pricing.done():
             self._pricing.cancel()
-            self._tell(self.outcome)
+            self._end(self.outcome)
+
+    def _end(self, outcome: DoneEvent | ErrorEvent) -> None:
+        """The price list is at hand: store what belongs to the outcome, and tell it."""
+        self._terminal.tell_cost(self.answer, outcome)
+        if self._record is None:
+            self._tell(outcome)
+        else:
+            self._storing = self._loop.create_task(self._tell_when_stored(outcome, self._record(self, outcome)))
+
+    async def _tell_when_stored(self, outcome: DoneEvent | ErrorEvent, stored: Awaitable[bool]) -> None:
+        outcome.persisted = await stored
+        self._tell(outcome)
 
     def _tell(self, outcome: DoneEvent | ErrorEvent) -> None:
-        self._terminal.tell_cost(self.answer, outcome)
         self.listener.end(outcome, text_bytes(outcome))
         self._on_end(self)
 

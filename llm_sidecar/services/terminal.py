@@ -19,6 +19,7 @@ from llm_sidecar.providers.prices import PriceList
 from llm_sidecar.services.answer import Answer
 from llm_sidecar.services.attempts import Attempts
 from llm_sidecar.services.listener import Listener
+from llm_sidecar.services.origin import HOST, Origin
 from llm_sidecar.services.token_stream import longest_text
 
 
@@ -34,6 +35,7 @@ class TerminalBuilder:
         limits: Limits,
         *,
         is_cached: bool,
+        origin: Origin = HOST,
     ) -> None:
         self.granted_at: float | None = None
         self.first_content_at: float | None = None
@@ -42,6 +44,7 @@ class TerminalBuilder:
         self._listener = listener
         self._prices = prices
         self._is_cached = is_cached
+        self._origin = origin
         self._limits = limits
         self._loop = asyncio.get_running_loop()
         self._admitted_at = self._loop.time()
@@ -69,6 +72,7 @@ class TerminalBuilder:
         return ErrorEvent(
             inference_id=self._listener.inference_id,
             seq=UNNUMBERED,
+            session_id=self._origin.session_id,
             window_id=self._listener.window_id,
             error=error.message,
             code=error.code,
@@ -79,6 +83,7 @@ class TerminalBuilder:
             usage=usage,
             provider_id=self._attempts.route.endpoint.provider_id,
             model_id=answer.model_id,
+            profile_id=self._attempts.route.profile_id,
             attempts=self._attempts.sent,
             timings=self._timings(),
         )
@@ -98,6 +103,7 @@ class TerminalBuilder:
         return DoneEvent(
             inference_id=self._listener.inference_id,
             seq=UNNUMBERED,
+            session_id=self._origin.session_id,
             window_id=self._listener.window_id,
             total_tokens=usage.total_tokens,
             usage=usage,

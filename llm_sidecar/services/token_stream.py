@@ -106,9 +106,17 @@ class TokenStream:
     """The way out for one inference."""
 
     def __init__(
-        self, inference_id: str, window_id: str | None, sink: EventSink, journal: Journal, limits: Limits
+        self,
+        inference_id: str,
+        window_id: str | None,
+        sink: EventSink,
+        journal: Journal,
+        limits: Limits,
+        *,
+        session_id: str | None = None,
     ) -> None:
         self.inference_id = inference_id
+        self.session_id = session_id
         self.window_id = window_id
         self.journal = journal
         self._stopped = False
@@ -149,6 +157,7 @@ class TokenStream:
         event = ThinkingEvent(
             inference_id=self.inference_id,
             seq=UNNUMBERED,
+            session_id=self.session_id,
             window_id=self.window_id,
             status=status,
             attempt=attempt,
@@ -165,6 +174,7 @@ class TokenStream:
             event = ToolCallEvent(
                 inference_id=self.inference_id,
                 seq=UNNUMBERED,
+                session_id=self.session_id,
                 window_id=self.window_id,
                 index=index,
                 id=call_id,
@@ -180,6 +190,7 @@ class TokenStream:
         event = ProgressEvent(
             inference_id=self.inference_id,
             seq=UNNUMBERED,
+            session_id=self.session_id,
             window_id=self.window_id,
             current=current,
             total=total,
@@ -205,12 +216,18 @@ class TokenStream:
         event: InferenceEvent
         if queued.is_reasoning:
             event = ThinkingEvent(
-                inference_id=self.inference_id, seq=UNNUMBERED, window_id=self.window_id, status="reasoning", text=text
+                inference_id=self.inference_id,
+                seq=UNNUMBERED,
+                session_id=self.session_id,
+                window_id=self.window_id,
+                status="reasoning",
+                text=text,
             )
         else:
             event = TokenEvent(
                 inference_id=self.inference_id,
                 seq=UNNUMBERED,
+                session_id=self.session_id,
                 window_id=self.window_id,
                 token=text,
                 index=queued.index,

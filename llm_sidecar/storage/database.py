@@ -6,7 +6,8 @@ Law:
     together, each in a savepoint: one that fails undoes only itself.
 3.  Everything that can go wrong with a disk is a typed error. A database that could not be opened is tried again by the
     next call, so that a disk with room again needs no restart.
-4.  A database of a newer version, or a damaged one, is never written to.
+4.  A database in memory has no thread: nothing there can make anybody wait.
+5.  A database of a newer version, or a damaged one, is never written to.
 """
 
 from __future__ import annotations
@@ -61,7 +62,8 @@ class Database:
     def open(cls, folder: str | None) -> Database:
         """Open it, and bring it to this version. Waits for the disk, and never raises: see `problem`."""
         database = cls(folder)
-        database._thread.start()
+        if database._path is not None:
+            database._thread.start()
         try:
             database.read_now(lambda _connection: None)
         except SidecarError as error:
@@ -103,6 +105,8 @@ class Database:
         """Return when everything asked for is done and the file is closed."""
         if not self._is_closed:
             self._is_closed = True
+            if self._path is None:
+                self._close()
             self._items.put(None)
         while self._thread.is_alive():
             await asyncio.to_thread(self._thread.join, 0.1)
@@ -113,6 +117,8 @@ class Database:
         item = _Item(work, is_write)
         if self._is_closed:
             item.result.set_exception(SidecarError("SHUTTING_DOWN", "The sidecar is stopping."))
+        elif self._path is None:
+            self._do([item])
         else:
             self._items.put(item)
         return item.result
@@ -150,18 +156,9 @@ class Database:
         waiting: _Item | None = self._items.get()
         while waiting is not None:
             group, waiting = self._take_group(waiting)
-            try:
-                connection = self._connection = self._connection or connect(self._path)
-            except SidecarError as error:
-                self.problem = error
-                for item in group:
-                    item.result.set_exception(error if not item.is_write else _as_write_error(error))
-            else:
-                self.problem = None
-                self._run(connection, group)
+            self._do(group)
             waiting = waiting or self._items.get()
-        if self._connection is not None:
-            self._connection.close()
+        self._close()
 
     def _take_group(self, first: _Item) -> tuple[list[_Item], _Item | None]:
         """A read, or the writes that wait; and what was taken with them and does not belong to them."""
@@ -175,6 +172,17 @@ class Database:
                 return group, item
             group.append(item)
         return group, None
+
+    def _do(self, group: list[_Item]) -> None:
+        try:
+            connection = self._connection = self._connection or connect(self._path)
+        except SidecarError as error:
+            self.problem = error
+            for item in group:
+                item.result.set_exception(error if not item.is_write else _as_write_error(error))
+        else:
+            self.problem = None
+            self._run(connection, group)
 
     def _run(self, connection: sqlite3.Connection, group: list[_Item]) -> None:
         if group[0].is_write:
@@ -221,10 +229,10 @@ class Database:
             return error
         failure = storage_error(error, is_write=is_write)
         if failure.details is not None and failure.details.get("reason") == "readOnly" and self._path is not None:
-            self._reopen_next_time()  # it may be writable by then
+            self._close()  # the next call opens it again: it may be writable by then
         return failure
 
-    def _reopen_next_time(self) -> None:
+    def _close(self) -> None:
         if self._connection is not None:
             self._connection.close()
             self._connection = None

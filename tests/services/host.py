@@ -16,7 +16,7 @@ import msgspec
 
 from llm_sidecar.limits import Limits
 from llm_sidecar.messages.catalogue import METHODS
-from llm_sidecar.methods import Methods
+from llm_sidecar.methods.composition import Methods
 from llm_sidecar.providers.brands import EnvironmentKeys
 from llm_sidecar.rpc.context import Context, Handler
 from llm_sidecar.rpc.dispatcher import Dispatcher
@@ -50,7 +50,15 @@ class Host:
         self.provider = FakeProvider()
         self.sink = MemorySink()
         self.outbox = Outbox(self.sink, lambda: self.limits)
-        self.methods = Methods(self.outbox, lambda: self.limits, EnvironmentKeys({}, {}), 0.0, lambda: 0.0)
+        self.methods = Methods(
+            self.outbox,
+            lambda: self.limits,
+            keys=EnvironmentKeys({}, {}),
+            started_at=0.0,
+            loop_lag_ms=lambda: 0.0,
+            folder=None,
+            vault_key=None,
+        )
         self.methods._registry.adapter = lambda _: self.provider  # type: ignore[method-assign]
         self.service = self.methods.inferences
         self.gate = asyncio.Event()

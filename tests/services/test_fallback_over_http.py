@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -80,7 +79,7 @@ class Scene(NamedTuple):
 async def sidecar(first: str, second: str, **limits: int) -> AsyncIterator[SidecarPeer]:
     """A sidecar whose LM Studio is at `first` and whose llama.cpp is at `second`."""
     environment = {"LMSTUDIO_BASE_URL": first, "LLAMA_CPP_BASE_URL": second}
-    settings = Settings(data_dir=os.devnull, limits=limits_of(limits))
+    settings = Settings(data_dir=":memory:", limits=limits_of(limits))
     async with transport("memory") as (source, sink, end):
         peer = SidecarPeer(end, Sidecar(source, sink, settings, environment))
         try:

@@ -27,7 +27,7 @@ def test_shutdown_is_answered_and_the_exit_is_in_time(on_cancel: str, monkeypatc
         provider = FakeProvider()
         monkeypatch.setattr(ProviderRegistry, "adapter", lambda *_: provider)
         source, sink = MemorySource(), MemorySink()
-        sidecar = Sidecar(source, sink, Settings(data_dir="", limits=Limits()), {})
+        sidecar = Sidecar(source, sink, Settings(data_dir=":memory:", limits=Limits()), {})
         running = asyncio.create_task(sidecar.run())
         source.write(line(1, "llm:inference", inferenceId="a", messages=USER, providerId="demo"))
         await asyncio.sleep(1)
