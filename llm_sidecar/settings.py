@@ -20,13 +20,15 @@ from llm_sidecar.redaction import hide
 
 
 class Settings(Struct, frozen=True):
-    """One start's settings. `drain`: at the end of stdin, finish what was asked. `dev`: stacks in error details."""
+    """One start's settings. `drain`: at the end of stdin, finish what was asked. `dev`: stacks in error details.
+    `use_proxy`: other machines are reached through the proxies that `HTTPS_PROXY` and its like name."""
 
     data_dir: str
     limits: Limits
     drain: bool = False
     dev: bool = False
     force_threads: bool = False
+    use_proxy: bool = False
 
 
 def take_keys(environment: MutableMapping[str, str]) -> EnvironmentKeys:
@@ -62,20 +64,42 @@ def data_dir(option: str | None, environment: Mapping[str, str]) -> str:
 
 def load_limits(folder: str, environment: Mapping[str, str]) -> Limits:
     """The limits of `[limits]` in `config.toml`, then of the environment. Raises `InvalidParams`."""
-    limits = Limits().with_changes(_limits_of_file(os.path.join(folder, "config.toml")), where="config.toml limits")
+    limits = Limits().with_changes(_table_of_file(folder, "limits"), where="config.toml limits")
     return limits_from_environment(limits, environment)
 
 
-def _limits_of_file(path: str) -> Mapping[str, Any]:
+def load_use_proxy(folder: str, environment: Mapping[str, str]) -> bool:
+    """`LLM_SIDECAR_USE_PROXY` (1 or 0), else `proxy` (true or false) of `[network]` in `config.toml`, else no.
+
+    Raises `InvalidParams`: a typo must not send anything another way than was meant.
+    """
+    table = _table_of_file(folder, "network")
+    unknown = [FieldProblem(f"config.toml network.{name}", "no such setting") for name in table if name != "proxy"]
+    if unknown:
+        raise InvalidParams(unknown)
+    chosen = table.get("proxy", False)
+    if not isinstance(chosen, bool):
+        raise InvalidParams([FieldProblem("config.toml network.proxy", "must be true or false")])
+    text = environment.get("LLM_SIDECAR_USE_PROXY")
+    if text is None:
+        return chosen
+    if text not in ("0", "1"):
+        raise InvalidParams([FieldProblem("LLM_SIDECAR_USE_PROXY", "must be 1 or 0")])
+    return text == "1"
+
+
+def _table_of_file(folder: str, name: str) -> Mapping[str, Any]:
+    """A table of `config.toml`; empty where there is no such table, or no file."""
+    path = os.path.join(folder, "config.toml")
     if not os.path.exists(path):
         return {}
     import tomllib
 
     try:
         with open(path, "rb") as file:
-            table = tomllib.load(file).get("limits", {})
+            table = tomllib.load(file).get(name, {})
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
         raise InvalidParams([FieldProblem("config.toml", f"cannot be read ({type(error).__name__})")]) from None
     if not isinstance(table, dict):
-        raise InvalidParams([FieldProblem("config.toml limits", "must be a table")])
+        raise InvalidParams([FieldProblem(f"config.toml {name}", "must be a table")])
     return table
