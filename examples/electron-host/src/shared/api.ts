@@ -144,10 +144,3 @@ export interface LlmApiProfiles {
   testPrompt(payload?: TestPromptPayload): Promise<ProfileResponse<TestPromptResult>>
   discoverProfiles(payload?: DiscoverProfilesPayload): Promise<ProfileResponse<Discovery>>
 }
-
-declare global {
-  interface Window {
-    llm: LlmApi
-    llmAPI: LlmApiProfiles
-  }
-}

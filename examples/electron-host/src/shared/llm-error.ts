@@ -15,7 +15,7 @@ export class LlmError extends Error {
   readonly retryAfterMs?: number
   readonly details?: Record<string, unknown>
 
-  constructor(error: IpcError) {
+  constructor(private readonly error: IpcError) {
     super(error.message + tailOf(error))
     this.name = 'LlmError'
     this.code = error.code
@@ -23,6 +23,17 @@ export class LlmError extends Error {
     if (error.retryAfterMs !== undefined) this.retryAfterMs = error.retryAfterMs
     if (error.details !== undefined) this.details = error.details
   }
+
+  /** As it crosses from the main process to a window. */
+  toIpc(): IpcError {
+    return this.error
+  }
+}
+
+/** What a window asked is not what it may ask; `fields` are paths and reasons, never values. */
+export function invalid(...fields: Array<{ path: string; reason: string }>): LlmError {
+  const told = fields.map(({ path, reason }) => `${path}: ${reason}`).join('; ')
+  return new LlmError({ code: 'VALIDATION_ERROR', message: `Invalid request: ${told}`, retryable: false, details: { fields } })
 }
 
 /** What was thrown, as code, sentence and advice; what is no error of ours is an `INTERNAL_ERROR`. */
