@@ -152,6 +152,7 @@ export class SidecarProcess {
       }
       const failure = await run.ended
       this.run = null
+      this.current = { state: 'starting', slow: false } // Who asks now waits; what comes next is told in a moment.
       this.exits.tell(failure)
       return failure
     } catch (thrown) {

@@ -29,6 +29,11 @@ export type ErrorCode =
   | "FIRST_TOKEN_TIMEOUT"
   | "STREAM_TIMEOUT"
   | "OVERLOADED"
+  | "SESSION_LIMIT"
+  | "BUDGET_EXCEEDED"
+  | "SESSION_NOT_FOUND"
+  | "SESSION_EXISTS"
+  | "SESSION_BUSY"
   | "INFERENCE_NOT_FOUND"
   | "INFERENCE_EXISTS"
   | "REPLAY_GAP"
@@ -36,6 +41,22 @@ export type ErrorCode =
   | "CANCELLED"
   | "PROFILE_NOT_FOUND"
   | "NO_ACTIVE_PROFILE"
+  | "ALTERNATE_NOT_FOUND"
+  | "DISCOVERY_ERROR"
+  | "VAULT_READ_ERROR"
+  | "VAULT_WRITE_ERROR"
+  | "VAULT_LOCKED"
+  | "VAULT_WRONG_KEY"
+  | "VAULT_CORRUPT"
+  | "VAULT_TAMPERED"
+  | "VAULT_NEWER"
+  | "DATA_DIR_LOCKED"
+  | "STORAGE_READ_ERROR"
+  | "STORAGE_WRITE_ERROR"
+  | "STORAGE_CORRUPT"
+  | "STORAGE_NEWER"
+  | "JOB_NOT_FOUND"
+  | "JOB_EXISTS"
   | "SERVICE_NOT_FOUND";
 
 /** `error` of a response. */
@@ -1046,7 +1067,7 @@ export interface TestPromptParams {
   promptText?: string;
 }
 
-/** What came of a test prompt. A provider that fails is a result, not an error. `latencyMs`: to the first content. */
+/** What came of a test prompt. A failing provider is a result, not an error. `latencyMs`: to the first content. */
 export interface TestPromptResult {
   profileId: string;
   profileName: string;
@@ -1471,6 +1492,8 @@ export interface DoneEvent {
   attempts: number;
   /** default `false` */
   cached?: boolean;
+  /** default `true` */
+  persisted?: boolean;
   timings: Timings;
 }
 
@@ -1497,7 +1520,10 @@ export interface ErrorEvent {
   cost?: number;
   providerId: string;
   modelId: string;
+  profileId?: string;
   attempts: number;
+  /** default `true` */
+  persisted?: boolean;
   timings: Timings;
 }
 
@@ -1603,59 +1629,59 @@ export interface SidecarMethods {
   "llm:providers:list": { params: NoParams; result: ProviderList };
   /** The models of a profile, a provider or a service, asked for now, with their prices where known. */
   "llm:models:list": { params: ModelListParams; result: ModelList };
-  /** . */
+  /** Begin a conversation that is kept. */
   "llm:session:create": { params: SessionConfig; result: SessionInfo };
-  /** . */
+  /** Answer this turn's new messages. Events as of `llm:inference`, with the session's id; the turn is kept when its `llm:done` comes. */
   "llm:session:run": { params: SessionRunParams; result: InferenceAccepted };
-  /** . */
+  /** Delete a session and what was said in it; cancels its running answer. */
   "llm:session:destroy": { params: SessionParams; result: Success };
-  /** . */
+  /** The sessions, active or not, by their last activity. */
   "llm:session:list": { params: SessionListParams; result: SessionList };
-  /** . */
+  /** One session. */
   "llm:session:get": { params: SessionParams; result: SessionInfo };
-  /** . */
+  /** What was said in a session. */
   "llm:session:history": { params: SessionHistoryParams; result: SessionHistory };
-  /** . */
+  /** A new session with what was said so far, or up to a message. */
   "llm:session:fork": { params: SessionForkParams; result: SessionInfo };
-  /** . */
+  /** The stored connections. Never a key. */
   "llm:profiles:list": { params: NoParams; result: ProfileList };
-  /** . */
+  /** Store a connection; its key goes into the vault. */
   "llm:profiles:create": { params: CreateProfileParams; result: StoredProfile };
-  /** . */
+  /** Change a connection. Another origin drops its key, unless a new one comes with it. */
   "llm:profiles:update": { params: UpdateProfileParams; result: StoredProfile };
-  /** . */
+  /** Delete a connection and its key. */
   "llm:profiles:delete": { params: DeleteProfileParams; result: DeletedProfile };
-  /** . */
+  /** Make a connection the one that is used where none is named. */
   "llm:profiles:activate": { params: ProfileParams; result: ActivatedProfile };
-  /** . */
+  /** Send a test prompt; what goes wrong at the provider is told in the result. At most 10 a minute, 10 s each. */
   "llm:profiles:test": { params: TestPromptParams; result: TestPromptResult };
-  /** . */
+  /** Look for model servers on this machine, and make a profile for the first one found. */
   "llm:profiles:discover": { params: DiscoverParams; result: Discovery };
-  /** . */
+  /** Give the vault its key. */
   "llm:vault:unlock": { params: UnlockVaultParams; result: VaultStatus };
-  /** . */
+  /** Put the vault under a new key, in two phases, or its records under a new data key. */
   "llm:vault:rotate": { params: RotateVaultParams; result: VaultStatus };
-  /** . */
+  /** The state of the vault. */
   "llm:vault:status": { params: NoParams; result: VaultStatus };
-  /** . */
+  /** Hand over work that survives the process. */
   "llm:job:submit": { params: SubmitJobParams; result: JobAccepted };
-  /** . */
+  /** One job. */
   "llm:job:get": { params: JobParams; result: JobInfo };
-  /** . */
+  /** The jobs, newest first. */
   "llm:job:list": { params: JobListParams; result: JobList };
-  /** . */
+  /** Cancel a job, queued or running. */
   "llm:job:cancel": { params: JobParams; result: Success };
-  /** . */
+  /** What came of a job. */
   "llm:job:result": { params: JobResultParams; result: JobResult };
-  /** . */
+  /** Tokens, cost, requests and latency, grouped as asked. */
   "llm:usage:summary": { params: UsageSummaryParams; result: UsageSummary };
-  /** . */
+  /** The inferences, newest first. */
   "llm:usage:list": { params: UsageListParams; result: UsageList };
-  /** . */
+  /** Set or remove a limit to what inferences may cost. */
   "llm:budget:set": { params: SetBudgetParams; result: BudgetList };
-  /** . */
+  /** The budgets and what is left of them. */
   "llm:budget:get": { params: NoParams; result: BudgetList };
-  /** . */
+  /** Security events, newest first. */
   "llm:audit:list": { params: AuditListParams; result: AuditList };
 }
 
@@ -1683,10 +1709,10 @@ export interface SidecarNotifications {
   "llm:error": ErrorEvent;
   /** A piece of a chat completion. */
   "llm:chat:chunk": ChatChunkEvent;
-  /** . */
+  /** A job changed its state, or came further. */
   "llm:job:progress": JobProgressEvent;
-  /** . */
+  /** A job is done, or was cancelled. */
   "llm:job:done": JobDoneEvent;
-  /** . */
+  /** A job failed, or was interrupted. */
   "llm:job:error": JobErrorEvent;
 }
