@@ -44,7 +44,9 @@ export type LlmJobDoneEvent = JobDoneEvent
 export type LlmJobErrorEvent = JobErrorEvent
 
 export type LLMProfile = Profile
-export type CreateProfilePayload = CreateProfileParams
+type OrNull<P, K extends keyof P> = Omit<P, K> & { [F in K]?: P[F] | null }
+/** Null is as good as nothing; an empty `apiKey` as well. */
+export type CreateProfilePayload = OrNull<CreateProfileParams, 'endpointUrl' | 'apiKey' | 'modelId' | 'consentTimestamp'>
 export type UpdateProfilePayload = UpdateProfileParams
 export type DeleteProfilePayload = DeleteProfileParams
 export type ActivateProfilePayload = ProfileParams
