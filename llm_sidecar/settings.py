@@ -6,6 +6,7 @@ Reading settings creates nothing.
 
 from __future__ import annotations
 
+import binascii
 import os
 import sys
 from collections.abc import Mapping, MutableMapping
@@ -19,6 +20,19 @@ from llm_sidecar.providers.brands import BRANDS, EnvironmentKeys
 from llm_sidecar.redaction import hide
 
 
+class KeySources(Struct, frozen=True):
+    """Where the vault's key may come from, besides the host, in this order. Keys are base64 of 32 bytes."""
+
+    key: str | None = None
+    """Read from `--key-fd`."""
+    keyring: bool = False
+    passphrase: str | None = None
+    environment_key: str | None = None
+
+    def __repr__(self) -> str:
+        return "KeySources(…)"
+
+
 class Settings(Struct, frozen=True):
     """One start's settings. `drain`: at the end of stdin, finish what was asked. `dev`: stacks in error details.
     `use_proxy`: other machines are reached through the proxies that `HTTPS_PROXY` and its like name."""
@@ -29,6 +43,18 @@ class Settings(Struct, frozen=True):
     dev: bool = False
     force_threads: bool = False
     use_proxy: bool = False
+    key_sources: KeySources = KeySources()
+
+
+def vault_key_bytes(text: str, where: str) -> bytes:
+    """The 32 bytes of a vault key. Raises `InvalidParams` for the field or option `where`, without its value."""
+    try:
+        key = binascii.a2b_base64(text.encode("ascii"), strict_mode=True)
+    except ValueError:
+        key = b""
+    if len(key) != 32:
+        raise InvalidParams([FieldProblem(where, "must be base64 of 32 bytes")])
+    return key
 
 
 def take_keys(environment: MutableMapping[str, str]) -> EnvironmentKeys:

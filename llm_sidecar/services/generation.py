@@ -50,8 +50,8 @@ class TextGeneration:
         return _Text(asked).ask(self._inferences)
 
     def _default_temperature(self, params: GenerateTextParams) -> float | None:
-        route = self._router.target(params.profile_id, params.provider_id, params.model)
-        return DEFAULT_TEMPERATURE if takes_temperature(route.endpoint.provider_id, route.model_id) else None
+        provider_id, model_id = self._router.model(params.profile_id, params.provider_id, params.model)
+        return DEFAULT_TEMPERATURE if takes_temperature(provider_id, model_id) else None
 
 
 class _Text(WholeAnswer[GeneratedText]):

@@ -6,7 +6,7 @@ asked for, a providerId may stand too: it is that provider as the environment de
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from llm_sidecar.errors import SidecarError
 from llm_sidecar.messages.inference import InferenceParams
@@ -24,12 +24,30 @@ class Route(NamedTuple):
     profile_id: str | None
 
 
+class StoredProfiles(Protocol):
+    """The profiles a person has set up."""
+
+    @property
+    def active_id(self) -> str | None:
+        """The profile that is used where nothing is named."""
+        ...
+
+    def target(self, profile_id: str) -> tuple[Endpoint, str | None]:
+        """Where it leads, with its key, and its model. Raises `PROFILE_NOT_FOUND`, or why it cannot be used."""
+        ...
+
+    def named(self, profile_id: str) -> tuple[str, str | None]:
+        """Its provider and its model. Raises `PROFILE_NOT_FOUND`."""
+        ...
+
+
 class Router:
-    """Resolves requests to routes."""
+    """Resolves requests to routes. `profiles` is set by who composes it."""
 
     def __init__(self, registry: ProviderRegistry, keys: EnvironmentKeys) -> None:
         self._registry = registry
         self._keys = keys
+        self.profiles: StoredProfiles | None = None
 
     async def warm(self, provider_ids: list[str]) -> None:
         """Load the code of these providers. Unknown ids are ignored."""
@@ -42,18 +60,44 @@ class Router:
         return [first, *(self.target(profile_id, None) for profile_id in params.fallback_profile_ids or ())]
 
     def target(self, profile_id: str | None, provider_id: str | None, model_id: str | None = None) -> Route:
-        """Raises `PROFILE_NOT_FOUND`, `NO_ACTIVE_PROFILE`, `INVALID_PROVIDER` or `API_KEY_MISSING`."""
-        if profile_id is not None and profile_id not in BRANDS:
+        """Raises `PROFILE_NOT_FOUND`, `NO_ACTIVE_PROFILE`, `INVALID_PROVIDER` or `API_KEY_MISSING`; of a stored profile
+        also `VAULT_…` where its key cannot be had, and `InvalidParams` where it was spoilt by hand."""
+        stored_id, name = self._named(profile_id, provider_id)
+        if stored_id is None:
+            brand = _brand(name)
+            return Route(self._adapter(brand), self.endpoint(brand), model_id or brand.default_model, None)
+        assert self.profiles is not None
+        endpoint, own_model = self.profiles.target(stored_id)
+        brand = _brand(endpoint.provider_id)
+        return Route(self._adapter(brand), endpoint, model_id or own_model or brand.default_model, stored_id)
+
+    def model(self, profile_id: str | None, provider_id: str | None, model_id: str | None) -> tuple[str, str]:
+        """The provider and the model that `target` would lead to, without taking a key to hand. Raises
+        `PROFILE_NOT_FOUND`, `NO_ACTIVE_PROFILE` or `INVALID_PROVIDER`."""
+        stored_id, name = self._named(profile_id, provider_id)
+        own_model = None
+        if stored_id is not None:
+            assert self.profiles is not None
+            name, own_model = self.profiles.named(stored_id)
+        return name, model_id or own_model or _brand(name).default_model
+
+    def _named(self, profile_id: str | None, provider_id: str | None) -> tuple[str | None, str]:
+        """The stored profile that is meant, or None and the provider's id."""
+        if profile_id is not None and profile_id in BRANDS:
+            return None, profile_id
+        if profile_id is None and provider_id is not None:
+            return None, provider_id
+        if profile_id is None:
+            profile_id = None if self.profiles is None else self.profiles.active_id
+            if profile_id is None:
+                message = "Name a `providerId` or a `profileId`: no profile is active."
+                raise SidecarError("NO_ACTIVE_PROFILE", message)
+        if self.profiles is None:
             raise SidecarError("PROFILE_NOT_FOUND", "There is no profile of this id.")
-        name = profile_id or provider_id
-        if name is None:
-            raise SidecarError("NO_ACTIVE_PROFILE", "Name a `providerId` or a `profileId`: no profile is active.")
-        brand = BRANDS.get(name)
-        if brand is None:
-            known = ", ".join(BRANDS)
-            raise SidecarError("INVALID_PROVIDER", f"There is no such provider. Known are: {known}.")
-        adapter = self._registry.adapter(brand.wire_format)
-        return Route(adapter, self.endpoint(brand), model_id or brand.default_model, None)
+        return profile_id.lower(), ""
+
+    def _adapter(self, brand: Brand) -> Provider:
+        return self._registry.adapter(brand.wire_format)
 
     def endpoint(self, brand: Brand) -> Endpoint:
         """The endpoint of a brand, from the environment or the catalogue."""
@@ -66,3 +110,11 @@ class Router:
             variable = f"{brand.variable_prefix}_API_KEY"
             raise SidecarError("API_KEY_MISSING", f"`{brand.id}` needs a key: set {variable}.")
         return Endpoint(brand.id, base_url, key)
+
+
+def _brand(provider_id: str) -> Brand:
+    brand = BRANDS.get(provider_id)
+    if brand is None:
+        known = ", ".join(BRANDS)
+        raise SidecarError("INVALID_PROVIDER", f"There is no such provider. Known are: {known}.")
+    return brand
