@@ -41,15 +41,9 @@ class KeyName(NamedTuple):
     key_id: str
 
 
-class VaultMark(NamedTuple):
-    """The youngest state of a vault that is known."""
-
-    vault_id: str
-    generation: int
-
-
 class ProfileTable:
-    """Every method raises what `Database` does; used from the event loop only."""
+    """Every method raises what `Database` does; used from the event loop only. `generation` is the vault's after the
+    save that goes with a change; None where it was not saved."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -59,18 +53,18 @@ class ProfileTable:
         sql = f"SELECT {_COLUMNS} FROM profiles ORDER BY id"
         return self._database.read_now(lambda connection: [_row(found) for found in connection.execute(sql)])
 
-    async def insert(self, row: ProfileRow, mark: VaultMark | None = None) -> None:
+    async def insert(self, row: ProfileRow, generation: int | None = None) -> None:
         """A new one. Its key, if it has one, is no longer loose."""
 
         def work(connection: sqlite3.Connection) -> None:
             marks = ", ".join("?" * len(row))
             connection.execute(f"INSERT INTO profiles ({_COLUMNS}) VALUES ({marks})", row)
             _keep_key(connection, row)
-            _set_mark(connection, mark)
+            _set_mark(connection, generation)
 
         await self._database.write(work)
 
-    async def update(self, row: ProfileRow, mark: VaultMark | None = None) -> None:
+    async def update(self, row: ProfileRow, generation: int | None = None) -> None:
         """Everything but whether it is active. A key that it had, and has no longer, is loose."""
 
         def work(connection: sqlite3.Connection) -> None:
@@ -91,7 +85,7 @@ class ProfileTable:
                 ),
             )
             _keep_key(connection, row)
-            _set_mark(connection, mark)
+            _set_mark(connection, generation)
 
         await self._database.write(work)
 
@@ -122,26 +116,26 @@ class ProfileTable:
         sql = "SELECT profile_id, key_id FROM loose_keys"
         return await self._database.read(lambda connection: [KeyName(*found) for found in connection.execute(sql)])
 
-    async def forget_keys(self, names: list[KeyName], mark: VaultMark | None = None) -> None:
+    async def forget_keys(self, names: list[KeyName], generation: int | None = None) -> None:
         """These are thrown away."""
 
         def work(connection: sqlite3.Connection) -> None:
             connection.executemany("DELETE FROM loose_keys WHERE profile_id = ? AND key_id = ?", names)
-            _set_mark(connection, mark)
+            _set_mark(connection, generation)
 
         await self._database.write(work)
 
     # --- the vault's generation ---
 
-    def generation_now(self, vault_id: str) -> int:
-        """The youngest that is known of this vault; 0 where none is. Everything waits."""
-        sql = "SELECT generation FROM vault_marks WHERE vault_id = ?"
-        found = self._database.read_now(lambda connection: connection.execute(sql, (vault_id,)).fetchone())
-        return 0 if found is None else int(found[0])
+    def generation_now(self) -> int | None:
+        """Of the vault as it was saved last; None where none was. Everything waits."""
+        sql = "SELECT generation FROM vault_mark"
+        found = self._database.read_now(lambda connection: connection.execute(sql).fetchone())
+        return None if found is None else int(found[0])
 
-    async def set_mark(self, mark: VaultMark) -> None:
+    async def set_generation(self, generation: int) -> None:
         """No older state of the vault is to be believed from now on."""
-        await self._database.write(lambda connection: _set_mark(connection, mark))
+        await self._database.write(lambda connection: _set_mark(connection, generation))
 
 
 def _row(found: tuple[Any, ...]) -> ProfileRow:
@@ -168,10 +162,6 @@ def _loosen_key(connection: sqlite3.Connection, profile_id: str, *, but: str | N
     )
 
 
-def _set_mark(connection: sqlite3.Connection, mark: VaultMark | None) -> None:
-    if mark is not None:
-        connection.execute(
-            "INSERT INTO vault_marks (vault_id, generation) VALUES (?, ?) ON CONFLICT (vault_id) "
-            "DO UPDATE SET generation = max(generation, excluded.generation)",
-            mark,
-        )
+def _set_mark(connection: sqlite3.Connection, generation: int | None) -> None:
+    if generation is not None:
+        connection.execute("INSERT OR REPLACE INTO vault_mark (id, generation) VALUES (1, ?)", (generation,))

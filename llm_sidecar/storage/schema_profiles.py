@@ -2,7 +2,7 @@
 
 Law: at most one profile is active; the database itself sees to that. A profile names its key by `key_id`, which is never
 used again for another: a key that was written before its profile, or outlived it, is in `loose_keys` and belongs to
-nobody. `vault_marks` holds the youngest generation of the vault that was seen: an older file was put back by somebody.
+nobody. `vault_mark` holds the generation of the vault that was saved last: an older file was put back by somebody.
 """
 
 from __future__ import annotations
@@ -32,8 +32,8 @@ CREATE TABLE loose_keys (
     PRIMARY KEY (profile_id, key_id)
 ) WITHOUT ROWID;
 
-CREATE TABLE vault_marks (
-    vault_id TEXT PRIMARY KEY,
+CREATE TABLE vault_mark (
+    id INTEGER PRIMARY KEY CHECK (id = 1),
     generation INTEGER NOT NULL
-) WITHOUT ROWID;
+);
 """
