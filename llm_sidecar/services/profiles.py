@@ -63,6 +63,8 @@ class ProfileService:
         self._known: dict[str, ProfileRow] | None = None
         self._turn = asyncio.Lock()
         self._changes: set[asyncio.Task[Any]] = set()
+        self.opening: asyncio.Task[None] | None = None
+        """The vault's key is still being found."""
 
     # --- asking ---
 
@@ -122,6 +124,21 @@ class ProfileService:
         """Its provider and its model. Raises `PROFILE_NOT_FOUND`."""
         row = self.find(profile_id)
         return row.provider_type, row.model_id
+
+    def plaintext_count(self) -> int:
+        """How many keys lie in plaintext."""
+        names = [KeyName(row.profile_id, row.key_id) for row in self.rows.values() if row.key_id is not None]
+        return sum(map(self._keys.is_in_plaintext, names))
+
+    # --- opening ---
+
+    def start(self) -> None:
+        """Open the vault: at once where that is quick, else behind everything that waits for `opened`."""
+        if self._keys.is_slow_to_open:
+            self.opening = self._begin(self._keys.open_slowly())
+        else:
+            self._keys.open_now()
+        self._begin(self._keys.tidy())
 
     # --- changing ---
 
@@ -262,6 +279,9 @@ class ProfileService:
     # --- inside ---
 
     async def _in_turn(self, change: Coroutine[Any, Any, T]) -> T:
+        return await asyncio.shield(self._begin(change))
+
+    def _begin(self, change: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
         async def in_turn() -> T:
             async with self._turn:
                 return await change
@@ -269,7 +289,7 @@ class ProfileService:
         task = asyncio.ensure_future(in_turn())
         self._changes.add(task)
         task.add_done_callback(self._changed)
-        return await asyncio.shield(task)
+        return task
 
     def _changed(self, change: asyncio.Task[Any]) -> None:
         self._changes.discard(change)
