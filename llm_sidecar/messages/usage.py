@@ -10,6 +10,8 @@ from llm_sidecar.messages.session import Cursor, PageSize
 from llm_sidecar.messages.shape import Params, Shape
 
 Instant = Annotated[int, Meta(ge=0, le=2**53)]
+UtcOffset = Annotated[int, Meta(ge=-840, le=840, multiple_of=15)]
+"""Minutes; every time zone of today is a multiple of a quarter of an hour away from UTC."""
 GroupBy = Literal["provider", "model", "day", "session", "profile"]
 Outcome = Literal["done", "cancelled", "error"]
 
@@ -21,13 +23,15 @@ class UsageSummaryParams(Params, kw_only=True):
     from_: Instant | None = None
     to: Instant | None = None
     group_by: GroupBy | None = None
-    utc_offset_minutes: Annotated[int, Meta(ge=-840, le=840)] = 0
+    utc_offset_minutes: UtcOffset = 0
 
 
 class UsageSummaryRow(Shape, kw_only=True):
     """The inferences of one group. `key`: the provider, model, day (`2026-11-28`), session or profile; null for the
     group of those that have none, and where nothing groups them. `cost`: US dollars of those whose price is known,
-    `unpriced` is how many are not among them. Latencies are means in milliseconds, null where there are none."""
+    `unpriced` is how many others used something. `firstTokenMs` and `totalMs` are means in milliseconds, of the answers
+    that had a token and of those that are complete; null where there are none. An answer from the cache used nothing: it
+    is one of the requests, and nothing else."""
 
     key: str | None
     requests: int
@@ -45,7 +49,8 @@ class UsageSummaryRow(Shape, kw_only=True):
 
 
 class UsageSummary(Shape, kw_only=True):
-    """`rows` by what they cost, days in their order. `truncated`: there are more groups than fit."""
+    """`rows` by what they cost, days in their order. `truncated`: there are more groups than fit; those that cost least
+    (the oldest days) are left out, but not of the `total`."""
 
     rows: list[UsageSummaryRow]
     total: UsageSummaryRow
@@ -104,7 +109,7 @@ class SetBudgetParams(Params, kw_only=True):
     period: Literal["day", "month"]
     limit: Annotated[float, Meta(ge=0, le=1_000_000)] | None
     profile_id: Annotated[str, Meta(min_length=1, max_length=100)] | None = None
-    utc_offset_minutes: Annotated[int, Meta(ge=-840, le=840)] = 0
+    utc_offset_minutes: UtcOffset = 0
 
 
 class Budget(Shape, kw_only=True):

@@ -59,7 +59,7 @@ class PriceList:
 
     def is_at_hand(self, endpoint: Endpoint) -> bool:
         """Whether what `endpoint` costs can be told without loading anything."""
-        return self._snapshot is not None or self._is_broken or not _may_cost(endpoint)
+        return self._snapshot is not None or self._is_broken or not may_cost(endpoint)
 
     async def warm(self, endpoint: Endpoint) -> None:
         """Load the prices, if `endpoint` can cost anything, while the event loop goes on. Never fails."""
@@ -92,7 +92,7 @@ class PriceList:
         return ListedModel(calculation.model.context_window, _prices(calculation.model_price))
 
     def _calculate(self, endpoint: Endpoint, model_id: str, usage: Usage) -> PriceCalculation | None:
-        if not _may_cost(endpoint) or not 0 < len(model_id) <= _LONGEST_MODEL_ID:
+        if not may_cost(endpoint) or not 0 < len(model_id) <= _LONGEST_MODEL_ID:
             return None
         try:
             found = self._known(endpoint.provider_id, endpoint.base_url, model_id)
@@ -129,7 +129,7 @@ class PriceList:
         return self._snapshot
 
 
-def _may_cost(endpoint: Endpoint) -> bool:
+def may_cost(endpoint: Endpoint) -> bool:
     """Whether somebody with a price list may charge for `endpoint`."""
     brand = BRANDS.get(endpoint.provider_id)
     if brand is None:
