@@ -6,11 +6,10 @@ Reading settings creates nothing.
 
 from __future__ import annotations
 
-import binascii
 import os
 import sys
 from collections.abc import Mapping, MutableMapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
 
@@ -19,22 +18,13 @@ from llm_sidecar.limits import Limits, limits_from_environment
 from llm_sidecar.providers.brands import BRANDS, EnvironmentKeys
 from llm_sidecar.redaction import hide
 
-
-class KeySources(Struct, frozen=True):
-    """Where the vault's key may come from, besides the host, in this order. Keys are base64 of 32 bytes."""
-
-    key: str | None = None
-    """Read from `--key-fd`."""
-    keyring: bool = False
-    passphrase: str | None = None
-    environment_key: str | None = None
-
-    def __repr__(self) -> str:
-        return "KeySources(…)"
+if TYPE_CHECKING:
+    from llm_sidecar.vault.key_sources import KeySource
 
 
 class Settings(Struct, frozen=True):
     """One start's settings. `drain`: at the end of stdin, finish what was asked. `dev`: stacks in error details.
+    `key_source`: where the vault's key comes from, unless the host gives one.
     `use_proxy`: other machines are reached through the proxies that `HTTPS_PROXY` and its like name."""
 
     data_dir: str
@@ -43,18 +33,7 @@ class Settings(Struct, frozen=True):
     dev: bool = False
     force_threads: bool = False
     use_proxy: bool = False
-    key_sources: KeySources = KeySources()
-
-
-def vault_key_bytes(text: str, where: str) -> bytes:
-    """The 32 bytes of a vault key. Raises `InvalidParams` for the field or option `where`, without its value."""
-    try:
-        key = binascii.a2b_base64(text.encode("ascii"), strict_mode=True)
-    except ValueError:
-        key = b""
-    if len(key) != 32:
-        raise InvalidParams([FieldProblem(where, "must be base64 of 32 bytes")])
-    return key
+    key_source: KeySource | None = None
 
 
 def take_keys(environment: MutableMapping[str, str]) -> EnvironmentKeys:

@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import enum
 import time
-from collections.abc import Awaitable, MutableMapping
+from collections.abc import Awaitable, Callable, MutableMapping
 from typing import TYPE_CHECKING, Any, Final
 
 from llm_sidecar import __version__, log
@@ -69,15 +69,23 @@ class Sidecar:
     """One sidecar on one transport. Make it inside a running event loop; `run` it once."""
 
     def __init__(
-        self, source: ByteSource, sink: ByteSink, settings: Settings, environment: MutableMapping[str, str]
+        self,
+        source: ByteSource,
+        sink: ByteSink,
+        settings: Settings,
+        environment: MutableMapping[str, str],
+        *,
+        before_services: Callable[[], None] = lambda: None,
     ) -> None:
+        """`before_services` is called when the handshake is over, before anything secret is loaded."""
         self._settings = settings
         self._limits = settings.limits
         self._loop = asyncio.get_running_loop()
         self._started_at = time.monotonic()
         self._sink = sink
         self._keys = take_keys(environment)
-        self._vault_key: str | None = None
+        self._key_source = settings.key_source
+        self._before_services = before_services
         self._folder: DataFolder | None = None
         self._refusal: SidecarError | None = None
         try:
@@ -192,6 +200,7 @@ class Sidecar:
             from llm_sidecar.methods.composition import Methods
 
             assert self._folder is not None
+            self._before_services()
             self._loaded_methods = Methods(
                 self._outbox,
                 lambda: self._limits,
@@ -199,7 +208,7 @@ class Sidecar:
                 started_at=self._started_at,
                 loop_lag_ms=lambda: self._loop_lag_ms,
                 folder=self._folder.path,
-                vault_key=self._vault_key,
+                key_source=self._key_source,
             )
         return self._loaded_methods
 
@@ -229,8 +238,11 @@ class Sidecar:
             batching = params.token_batching
             changes = {"tokenBatchDelayMs": batching.max_delay_ms, "tokenBatchTokens": batching.max_tokens}
             limits = limits.with_changes(changes, where="tokenBatching")
+        if params.vault_key is not None:
+            from llm_sidecar.vault.key_sources import host_key
+
+            self._key_source = host_key(params.vault_key)
         self._may_initialize = False
-        self._vault_key = params.vault_key
         self._limits = limits
         self._connection.limits_changed()
         if params.process_id is not None and self._parent is not None:
@@ -241,10 +253,16 @@ class Sidecar:
             protocol_version=handshake.PROTOCOL_VERSION,
             server=handshake.ServerInfo(name="llm-sidecar", version=__version__),
             capabilities={"methods": list(METHODS), "notifications": list(NOTIFICATIONS)},
-            encryption=handshake.EncryptionState(available=False, source=None),
+            encryption=self._encryption,
             limits=limits.to_wire(),
             providers=list(BRANDS),
         )
+
+    @property
+    def _encryption(self) -> handshake.EncryptionState:
+        """What can be said before the vault is opened: a wrong key is told by `llm:vault:status`, and by use."""
+        source = self._key_source
+        return handshake.EncryptionState(available=source is not None, source=None if source is None else source.name)
 
     def _prewarm(self, provider_ids: list[str]) -> None:
         """Load what the first request needs while the host reads our answer."""

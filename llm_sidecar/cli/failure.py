@@ -34,6 +34,10 @@ HINTS: Final = {
     "TIMEOUT": "A shorter answer may come in time.",
     "FIRST_TOKEN_TIMEOUT": "A model that is still loading answers the second time.",
     "STREAM_TIMEOUT": "Ask again.",
+    "NO_ACTIVE_PROFILE": "Choose one with `llm-sidecar profiles activate`.",
+    "VAULT_LOCKED": "Give the vault's key: --keyring, --passphrase or --key-fd.",
+    "VAULT_WRONG_KEY": "Give the key that the vault was made with.",
+    "DATA_DIR_LOCKED": "End the application that uses it, or name another folder with --data-dir.",
 }
 """What to do, by code, where there is something."""
 

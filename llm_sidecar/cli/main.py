@@ -19,6 +19,7 @@ commands:
   demo     spawn a sidecar as a host would and stream an answer into the terminal
   chat     talk to the best model at hand
   models   which providers can be used, what they offer at which price
+  profiles the stored connections: list, add, remove, activate, test, discover
   doctor   check this installation
   schema   print the protocol: OpenRPC, JSON Schema, TypeScript
 
@@ -72,6 +73,8 @@ def _run_for_people(command: str, arguments: list[str]) -> None:
         from llm_sidecar.cli.chat import main as run
     elif command == "models":
         from llm_sidecar.cli.models import main as run
+    elif command == "profiles":
+        from llm_sidecar.cli.profiles import main as run
     elif command == "doctor":
         from llm_sidecar.cli.doctor import main as run
     elif command == "schema":

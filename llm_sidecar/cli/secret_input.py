@@ -14,10 +14,7 @@ from llm_sidecar.errors import SidecarError
 
 def read_secret(prompt: str) -> str:
     """The secret, without its line end. Raises `VALIDATION_ERROR` where there is none."""
-    if sys.stdin.isatty():
-        secret = getpass.getpass(f"{prompt}: ", stream=sys.stderr)
-    else:
-        secret = sys.stdin.readline()
+    secret = getpass.getpass(f"{prompt}: ", stream=sys.stderr) if sys.stdin.isatty() else sys.stdin.readline()
     secret = secret.strip()
     if not secret:
         raise SidecarError("VALIDATION_ERROR", f"{prompt}: nothing was given (type it, or pipe it to stdin).")

@@ -74,6 +74,9 @@ _INFERENCE_ERRORS: Final = (
     "VAULT_CORRUPT",
     "VAULT_TAMPERED",
     "VAULT_NEWER",
+    "STORAGE_READ_ERROR",
+    "STORAGE_CORRUPT",
+    "STORAGE_NEWER",
     "INVALID_MODEL",
     "NETWORK_ERROR",
     "AUTH_ERROR",
@@ -107,6 +110,7 @@ _ROUTE_ERRORS: Final = (
     "PROFILE_NOT_FOUND",
     "NO_ACTIVE_PROFILE",
     *_VAULT_ERRORS,
+    *_READ_ERRORS,
 )
 """What finding a provider, its address and its key can fail with."""
 _ADMISSION_ERRORS: Final = ("RATE_LIMIT", "INFERENCE_EXISTS", "BUDGET_EXCEEDED", *_ROUTE_ERRORS)

@@ -11,24 +11,45 @@ from collections.abc import Callable
 from llm_sidecar.limits import Limits
 from llm_sidecar.methods.inference import InferenceMethods
 from llm_sidecar.methods.models import ModelMethods
+from llm_sidecar.methods.opening import waiting_for
+from llm_sidecar.methods.profiles import ProfileMethods
+from llm_sidecar.methods.sessions import SessionMethods
 from llm_sidecar.methods.status import StatusMethods
+from llm_sidecar.methods.usage import UsageMethods
+from llm_sidecar.methods.vault import VaultMethods
 from llm_sidecar.providers.base import Endpoint
 from llm_sidecar.providers.brands import BRANDS, EnvironmentKeys
 from llm_sidecar.providers.prices import PriceList
 from llm_sidecar.providers.registry import ProviderRegistry
 from llm_sidecar.rpc.context import Handler
 from llm_sidecar.rpc.outbox import Outbox
+from llm_sidecar.services.audit import Audit
+from llm_sidecar.services.budgets import Budgets
 from llm_sidecar.services.chat_completions import ChatCompletions
+from llm_sidecar.services.discovery import DiscoveryService
 from llm_sidecar.services.generation import TextGeneration
 from llm_sidecar.services.inference import InferenceService
 from llm_sidecar.services.model_lists import ModelLists
+from llm_sidecar.services.profile_keys import ProfileKeys
+from llm_sidecar.services.profile_vault import VaultService
+from llm_sidecar.services.profiles import ProfileService
+from llm_sidecar.services.prompt_test import PromptTests
 from llm_sidecar.services.routing import Router
+from llm_sidecar.services.sessions import SessionService
+from llm_sidecar.services.sessions_pages import SessionPages
+from llm_sidecar.services.sessions_request import SessionRequests
+from llm_sidecar.services.usage import UsageService
+from llm_sidecar.storage.audit import AuditRows
+from llm_sidecar.storage.budgets import BudgetRows
 from llm_sidecar.storage.database import Database
+from llm_sidecar.storage.profiles import ProfileTable
+from llm_sidecar.storage.usage import UsageRows
+from llm_sidecar.vault.key_sources import KeySource
 
 
 class Methods:
     """`folder` is where things are kept, None: nowhere. `started_at` is on the monotonic clock; `loop_lag_ms` is what
-    the last tick measured. `vault_key` is what the host gave in its handshake."""
+    the last tick measured. `key_source` is where the vault's key comes from."""
 
     def __init__(
         self,
@@ -39,21 +60,42 @@ class Methods:
         started_at: float,
         loop_lag_ms: Callable[[], float],
         folder: str | None,
-        vault_key: str | None,
+        key_source: KeySource | None,
     ) -> None:
         self._keys = keys
         self._registry = ProviderRegistry(limits)
         self._prices = PriceList()
         self.database = Database.open(folder)
+        self._audit = Audit(AuditRows(self.database), limits)
         self._router = Router(self._registry, keys)
+        table = ProfileTable(self.database)
+        self._profile_keys = ProfileKeys(table, self._audit, folder, key_source)
+        self.profiles = self._router.profiles = ProfileService(table, self._profile_keys, self._audit, limits)
+        self.profiles.start()
         self.inferences = InferenceService(self._router, outbox, self._prices, limits)
+        self.budgets = Budgets(BudgetRows(self.database), lambda profile_id: profile_id in self.profiles.rows)
+        self.budgets.load_now()
+        self.usage = UsageService(UsageRows(self.database), self.budgets, limits)
+        self.inferences.gates.append(lambda _params, routes: self.budgets.check(routes))
+        self.inferences.recorders.append(self.usage.record)
+        requests = SessionRequests(self._router, self._prices)
+        sessions = SessionService(self.database, self.inferences, self._router, requests, limits)
+        pages = SessionPages(self.database, sessions, limits)
         texts = TextGeneration(self._router, self.inferences)
         chats = ChatCompletions(self.inferences, outbox, limits)
+        tests = PromptTests(self.profiles, self.inferences, self._audit, limits)
+        self.discovery = DiscoveryService(self.profiles, limits)
         self.handlers: dict[str, Handler] = {
             **InferenceMethods(self.inferences, texts, chats).handlers,
             **ModelMethods(keys, ModelLists(self._router, self._prices, limits)).handlers,
-            **StatusMethods(self.inferences, outbox, started_at, loop_lag_ms).handlers,
+            **SessionMethods(sessions, pages, self.inferences).handlers,
+            **ProfileMethods(self.profiles, tests, self.discovery).handlers,
+            **VaultMethods(VaultService(self.profiles, self._profile_keys, self._audit)).handlers,
+            **UsageMethods(self.usage, self.budgets, self._audit).handlers,
+            **StatusMethods(self.inferences, sessions, outbox, started_at, loop_lag_ms).handlers,
         }
+        if self.profiles.opening is not None:
+            self.handlers = waiting_for(self.profiles.opening, self.handlers)
 
     async def warm(self, provider_ids: list[str]) -> None:
         """Load the code of these providers before their first request."""
@@ -65,4 +107,6 @@ class Methods:
         """Return when every upstream is closed, and everything is stored."""
         await self.inferences.closed()
         await self._registry.aclose()
+        await self.profiles.settled()
+        self._profile_keys.vault.lock()
         await self.database.aclose()

@@ -21,7 +21,7 @@ from llm_sidecar.providers.brands import BRANDS
 from llm_sidecar.redaction import hide
 from llm_sidecar.services.audit import AuditLog
 from llm_sidecar.storage.profiles import KeyName, ProfileRow, ProfileTable
-from llm_sidecar.vault.key_sources import KeySource, Keyring, Passphrase
+from llm_sidecar.vault.key_sources import Keyring, KeySource, Passphrase
 from llm_sidecar.vault.plain_keys import PlainKeys
 from llm_sidecar.vault.vault import Vault
 
@@ -181,8 +181,6 @@ class ProfileKeys:
         return await self._save(change)
 
     async def _save(self, change: Callable[[], T], *, tell: bool = True) -> T:
-        if self.vault.state == "absent":
-            await self._table.set_generation(0)  # a new vault begins to count again
         result = await asyncio.to_thread(change)
         if tell:
             await self._table.set_generation(self.vault.status().generation)
@@ -190,7 +188,7 @@ class ProfileKeys:
 
 
 def _field(name: KeyName) -> str:
-    return f"apiKey.{name.key_id}"
+    return f"apiKey{name.key_id}"
 
 
 def _mask(key: str) -> None:

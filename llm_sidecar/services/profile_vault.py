@@ -1,8 +1,8 @@
 """The vault as a host handles it: its state, its key, its rotation.
 
 Law: a key comes in and never goes out. Rotation has two phases, so that a host can store the new key before the old one
-stops working: after `begin` both open the vault, `commit` leaves the new one, `abort` the old one. Which is which is the
-order of the vault's slots: it is known after a crash, too.
+stops working: after `begin` both open the vault, `commit` leaves the new one, `abort` the old one. Which is which is
+the order of the vault's slots: it is known after a crash, too.
 """
 
 from __future__ import annotations
@@ -67,8 +67,6 @@ class VaultService:
         slots = vault.status().slots
         if params.phase in ("commit", "abort") and len(slots) < 2:
             raise InvalidParams([FieldProblem("phase", "no rotation is pending: `begin` one")])
-        if params.phase == "begin" and len(slots) > 1:
-            raise InvalidParams([FieldProblem("phase", "a rotation is pending: `commit` or `abort` it")])
         if vault.state == "absent":
             raise InvalidParams([FieldProblem("phase", "there is no vault yet: it is made with the first key")])
         if source is not None:

@@ -1,11 +1,13 @@
 """Profiles: the connections a person has set up, kept in memory (without their keys) and in the database.
 
+Here they change; `profiles_stored` is what can be asked of them.
+
 Law:
 1.  A change is made whole, one after the other, also where nobody waits for it any more.
 2.  A key is written under a name of its own before the profile names it, and thrown away after no profile does
     (`storage.profiles`): at any point in between the profile has the key it had, or the one it gets.
 3.  A key belongs to an origin. Another origin drops it, unless a new one comes with it.
-4.  Nothing that leaves here holds a key, but what `target` gives to the router.
+4.  Nothing that is told of a change holds a key.
 """
 
 from __future__ import annotations
@@ -21,13 +23,12 @@ from llm_sidecar import log
 from llm_sidecar.errors import FieldProblem, InvalidParams, SidecarError
 from llm_sidecar.limits import Limits
 from llm_sidecar.messages import profile as shapes
-from llm_sidecar.providers.base import Endpoint
-from llm_sidecar.providers.brands import BRANDS
 from llm_sidecar.providers.endpoints import canonical_origin
 from llm_sidecar.providers.loopback import LookUp, look_up
 from llm_sidecar.services.audit import AuditLog
 from llm_sidecar.services.profile_keys import ProfileKeys
-from llm_sidecar.services.profiles_checks import Draft, checked, consent_rule
+from llm_sidecar.services.profiles_checks import Draft, checked
+from llm_sidecar.services.profiles_stored import StoredProfiles
 from llm_sidecar.services.profiles_told import (
     changed_fields,
     draft_of,
@@ -38,12 +39,12 @@ from llm_sidecar.services.profiles_told import (
     trimmed,
 )
 from llm_sidecar.storage.clock import now_ms
-from llm_sidecar.storage.profiles import KeyName, ProfileRow, ProfileTable
+from llm_sidecar.storage.profiles import ProfileRow, ProfileTable
 
 T = TypeVar("T")
 
 
-class ProfileService:
+class ProfileService(StoredProfiles):
     """Used from the event loop only."""
 
     def __init__(
@@ -55,80 +56,14 @@ class ProfileService:
         *,
         look_up: LookUp = look_up,
     ) -> None:
-        self._table = table
-        self._keys = keys
+        super().__init__(table, keys)
         self._audit = audit
         self._limits = limits
         self._look_up = look_up
-        self._known: dict[str, ProfileRow] | None = None
         self._turn = asyncio.Lock()
         self._changes: set[asyncio.Task[Any]] = set()
         self.opening: asyncio.Task[None] | None = None
         """The vault's key is still being found."""
-
-    # --- asking ---
-
-    @property
-    def rows(self) -> dict[str, ProfileRow]:
-        """All profiles by their ids, in the order they were made. Raises what the database does."""
-        if self._known is None:
-            self._known = {row.profile_id: row for row in self._table.load_now()}
-        return self._known
-
-    @property
-    def active_id(self) -> str | None:
-        """The profile that is used where none is named."""
-        return next((row.profile_id for row in self.rows.values() if row.is_active), None)
-
-    def listed(self) -> shapes.ProfileList:
-        """`llm:profiles:list`."""
-        return shapes.ProfileList(
-            profiles=[profile_of(row) for row in self.rows.values()],
-            encryption_available=self._keys.encrypts,
-            active_profile_id=self.active_id,
-            warning=self._keys.warning,
-        )
-
-    def find(self, profile_id: str) -> ProfileRow:
-        """Raises `PROFILE_NOT_FOUND`."""
-        row = self.rows.get(profile_id.lower())
-        if row is None:
-            raise SidecarError("PROFILE_NOT_FOUND", "There is no profile of this id.")
-        return row
-
-    def at_origin(self, url: str) -> str | None:
-        """The first profile for the server of this address."""
-        origin = canonical_origin(url)
-        return next((row.profile_id for row in self.rows.values() if origin_of(row) == origin), None)
-
-    def target(self, profile_id: str) -> tuple[Endpoint, str | None]:
-        """Where a profile leads, with its key, and its model. What was decided when it was stored is decided again.
-
-        Raises `PROFILE_NOT_FOUND`, `INVALID_PROVIDER`, `API_KEY_MISSING`, `VAULT_…` or `InvalidParams`.
-        """
-        row = self.find(profile_id)
-        brand = BRANDS.get(row.provider_type)
-        if brand is None:
-            raise SidecarError("INVALID_PROVIDER", f"`{row.provider_type}` is not available in this installation.")
-        if brand.needs_consent and row.consent_timestamp is None:
-            raise InvalidParams([FieldProblem("consentTimestamp", consent_rule(brand))])
-        key = None
-        if row.key_id is not None:
-            key = self._keys.open(KeyName(row.profile_id, row.key_id), canonical_origin(row.endpoint_url))
-        elif brand.needs_key:
-            message = "The profile has no key: give it one with `llm:profiles:update`."
-            raise SidecarError("API_KEY_MISSING", message)
-        return Endpoint(brand.id, row.endpoint_url, key, row.allow_insecure), row.model_id
-
-    def named(self, profile_id: str) -> tuple[str, str | None]:
-        """Its provider and its model. Raises `PROFILE_NOT_FOUND`."""
-        row = self.find(profile_id)
-        return row.provider_type, row.model_id
-
-    def plaintext_count(self) -> int:
-        """How many keys lie in plaintext."""
-        names = [KeyName(row.profile_id, row.key_id) for row in self.rows.values() if row.key_id is not None]
-        return sum(map(self._keys.is_in_plaintext, names))
 
     # --- opening ---
 

@@ -1,7 +1,7 @@
 """`llm:profiles:test`: one small question to a profile, to see whether it answers.
 
-Law: an inference like any other (slots, circuits, figures, usage), without a retry and with a short deadline; it is over
-as soon as there is as much text as will be shown. Whatever goes wrong behind the profile is a result, in words for the
+Law: an inference like any other (slots, circuits, figures, usage), without a retry and with a short deadline; it is
+over as soon as there is as much text as will be shown. Whatever goes wrong behind the profile is a result, in words for the
 person who just typed an address. So many a minute, whoever asks.
 """
 
@@ -73,7 +73,7 @@ class PromptTests:
             latency_ms=heard and heard.latency_ms,
             total_time_ms=round((loop.time() - begun_at) * 1000),
             error_code=code,
-            error_message=failure and _sentence(failure, code, row.endpoint_url),
+            error_message=None if failure is None else _sentence(failure, code, row.endpoint_url),
             timestamp=now_ms(),
         )
 
@@ -108,22 +108,18 @@ class _Beginning(WholeAnswer[_Heard]):
         self._text = ""
 
     def text(self, text: str, count: int) -> None:
-        if not self._is_enough:
-            self._text += text
-            if self._is_enough:
-                asyncio.get_running_loop().call_soon(self._cancel_run)
+        before = len(self._text)
+        self._text += text[:_MOST_CHARACTERS]
+        if before < _MOST_CHARACTERS <= len(self._text):
+            asyncio.get_running_loop().call_soon(self._cancel_run)
 
     def end(self, event: DoneEvent | ErrorEvent, text_bytes: int = 0) -> None:
-        if isinstance(event, DoneEvent) and event.cancelled and self._is_enough:
+        if isinstance(event, DoneEvent) and event.cancelled and len(self._text) >= _MOST_CHARACTERS:
             event = replace(event, cancelled=False)
         super().end(event, text_bytes)
 
     def result(self, done: DoneEvent) -> _Heard:
         return _Heard(self._text[:_MOST_CHARACTERS], done.model_id, done.timings.first_token_ms)
-
-    @property
-    def _is_enough(self) -> bool:
-        return len(self._text) >= _MOST_CHARACTERS
 
 
 def _code(failure: SidecarError) -> str:

@@ -57,7 +57,7 @@ class Host:
             started_at=0.0,
             loop_lag_ms=lambda: 0.0,
             folder=None,
-            vault_key=None,
+            key_source=None,
         )
         self.methods._registry.adapter = lambda _: self.provider  # type: ignore[method-assign]
         self.service = self.methods.inferences
