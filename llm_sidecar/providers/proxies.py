@@ -70,8 +70,8 @@ def _proxy(environment: Mapping[str, str], scheme: str) -> tuple[str, str] | Non
         found = _value(environment, name)
         if found is not None:
             variable, text = found
-            password = urlsplit(text if "://" in text else f"//{text}").password if "@" in text else None
-            for secret in {password, unquote(password or "")}:
+            password = text.rpartition("@")[0].rpartition(":")[2]
+            for secret in (password, unquote(password)):
                 hide(secret)
             return (variable, text) if text else None
     return None
