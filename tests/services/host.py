@@ -61,6 +61,7 @@ class Host:
         )
         self.methods._registry.adapter = lambda _: self.provider  # type: ignore[method-assign]
         self.service = self.methods.inferences
+        self.service.recorders.remove(self.methods.usage.record)  # the database's thread is not on the virtual clock
         self.gate = asyncio.Event()
         """What an unanswered `ping` waits for: a request that keeps its batch unanswered."""
         self.handlers: dict[str, Handler] = {**self.methods.handlers, "ping": self._ping}

@@ -52,7 +52,11 @@ def play(run: Run, scenario: Callable[[UsageRows], Awaitable[None]], folder: Pat
     run(main())
 
 
-async def listed(rows: UsageRows, which: Filter = Filter(), when: Range = Range(), size: int = 3) -> list[UsageRow]:
+EVERYTHING = Filter()
+ALWAYS = Range()
+
+
+async def listed(rows: UsageRows, which: Filter = EVERYTHING, when: Range = ALWAYS, size: int = 3) -> list[UsageRow]:
     """All pages of a list."""
     found: list[UsageRow] = []
     after: Place | None = None
