@@ -17,7 +17,7 @@ import subprocess
 import sys
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +34,7 @@ class Host:
     """One sidecar process, and the host's ends of its pipes.
 
     `stdin` and `stdout` are given to the child as they are; without them each is a new pipe. `stderr` is the path of a
-    file; `stderr_to` takes its place (a descriptor, or `subprocess.STDOUT`).
+    file; `stderr_to` takes its place (a descriptor, or `subprocess.STDOUT`). `pass_fds` are left open for it.
     """
 
     def __init__(
@@ -47,6 +47,7 @@ class Host:
         stdin: Any = subprocess.PIPE,
         stdout: Any = subprocess.PIPE,
         stderr_to: int | None = None,
+        pass_fds: Sequence[int] = (),
     ) -> None:
         self._stderr_path = stderr
         self._received = bytearray()
@@ -61,6 +62,7 @@ class Host:
                 stderr=stderr_file if stderr_to is None else stderr_to,
                 env=child_environment(data_dir, environment or {}),
                 bufsize=0,
+                pass_fds=pass_fds,
             )
         self._stdin = self.process.stdin.fileno() if self.process.stdin else None
         self._stdout = self.process.stdout.fileno() if self.process.stdout else None

@@ -70,6 +70,8 @@ def _parser() -> argparse.ArgumentParser:
         action = actions.add_parser(name, help=what)
         action.add_argument("profile", metavar="PROFILE", nargs="?" if name == "test" else None, help="its name or id")
     discover = actions.add_parser("discover", help="look for model servers on this machine")
+    for action in actions.choices.values():
+        action.add_argument("--json", action="store_true", default=argparse.SUPPRESS, help=argparse.SUPPRESS)
     discover.add_argument("--force", action="store_true", help="look again, though that was done just now")
     return parser
 

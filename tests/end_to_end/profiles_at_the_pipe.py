@@ -1,0 +1,42 @@
+"""Sidecars with a vault, and servers of the test behind their profiles."""
+
+from __future__ import annotations
+
+import base64
+import json
+from typing import Any, Final
+
+from tests.hosts import Host
+from tests.providers.fault_server import LAST_CHUNK, STREAM_HEAD, Script, chunked, saying
+from tests.providers.formats import FORMATS
+from tests.providers.wire_format import WireFormat
+
+KEY: Final = "sk-canary-5b1e0c77a94d4f2e8c63"
+VAULT_KEY: Final = base64.b64encode(bytes(range(32))).decode()
+OTHER_KEY: Final = base64.b64encode(bytes(range(1, 33))).decode()
+CHAT: Final[WireFormat] = FORMATS["openai chat"]
+QUESTION: Final = [{"role": "user", "content": "Hello"}]
+
+
+def greet(host: Host, vault_key: str | None = VAULT_KEY) -> Any:
+    """The handshake, with a key for the vault or without."""
+    return host.call("initialize", {"protocolVersion": 1, **({"vaultKey": vault_key} if vault_key else {})})
+
+
+def create(host: Host, url: str, **more: Any) -> Any:
+    """A stored OpenAI profile that leads to a server of the test."""
+    params = {"name": "Work", "providerType": "openai", "endpointUrl": url, "apiKey": KEY, "modelId": "m", **more}
+    return host.call("llm:profiles:create", params)["profile"]
+
+
+def answering(text: str = "Hello!") -> Script:
+    """A server that streams `text` to every chat, in OpenAI's format."""
+    delta = json.dumps({"choices": [{"index": 0, "delta": {"content": text}, "finish_reason": None}]})
+    end = '{"choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}'
+    body = "".join(f"data: {line}\n\n" for line in (delta, end, "[DONE]")).encode()
+    return saying(STREAM_HEAD + chunked(body) + LAST_CHUNK)
+
+
+def ask(host: Host, **params: Any) -> Any:
+    """The whole answer of an inference."""
+    return host.answer(host.call("llm:inference", {"messages": QUESTION, **params})["inferenceId"])
