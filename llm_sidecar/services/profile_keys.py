@@ -18,6 +18,7 @@ from typing import Final, TypeVar
 from llm_sidecar import log
 from llm_sidecar.errors import SidecarError
 from llm_sidecar.providers.brands import BRANDS
+from llm_sidecar.providers.endpoints import canonical_origin
 from llm_sidecar.redaction import hide
 from llm_sidecar.services.audit import AuditLog
 from llm_sidecar.storage.profiles import KeyName, ProfileRow, ProfileTable
@@ -123,13 +124,27 @@ class ProfileKeys:
 
     def open(self, name: KeyName, origin: str) -> str:
         """The key, for a request to `origin`. Raises `VAULT_…`, or `API_KEY_MISSING` where it is gone."""
-        profile_id, field = name.profile_id, _field(name)
-        is_plain = not self.vault.has(profile_id, field) and self.plain.exists and self.plain.has(profile_id, field)
-        store = self.plain if is_plain else self.vault
-        key = store.get(profile_id, field, origin)
+        store, field = self._store_of(name)
+        key = store.get(name.profile_id, field, origin)
         _mask(key)
-        self._audit.record("key.used", profile_id, origin=origin, encrypted=not is_plain)
+        self._audit.record("key.used", name.profile_id, origin=origin, encrypted=store is self.vault)
         return key
+
+    def peek(self, row: ProfileRow) -> str | None:
+        """The key, to see whether it stands somewhere else; None where it cannot be had. It is not used."""
+        if row.key_id is None:
+            return None
+        try:
+            store, field = self._store_of(KeyName(row.profile_id, row.key_id))
+            return store.get(row.profile_id, field, canonical_origin(row.endpoint_url))
+        except SidecarError:
+            return None
+
+    def _store_of(self, name: KeyName) -> tuple[Vault | PlainKeys, str]:
+        """Where a key is, and its field there. (The vault comes first: it may be taking the plaintext in just now.)"""
+        field = _field(name)
+        is_plain = not self.vault.has(name.profile_id, field) and self.is_in_plaintext(name)
+        return (self.plain if is_plain else self.vault), field
 
     async def keep(self, row: ProfileRow, origin: str, key: str | None) -> tuple[ProfileRow, int | None]:
         """Keep `key` (None: none) for the profile; returns its row, and the vault's generation where that was saved.

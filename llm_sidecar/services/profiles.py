@@ -152,7 +152,7 @@ class ProfileService(StoredProfiles):
     async def _update(self, params: shapes.UpdateProfileParams) -> shapes.StoredProfile:
         row = self.find(params.id)
         api_key = trimmed(params.api_key)
-        draft = await self._check(draft_of(row, params), None if api_key is UNSET else api_key, row.profile_id)
+        draft = await self._check(draft_of(row, params), None if api_key is UNSET else api_key, row)
         changed = row._replace(
             name=draft.name,
             provider_type=draft.provider_type,
@@ -231,14 +231,17 @@ class ProfileService(StoredProfiles):
         if not change.cancelled():
             change.exception()  # whoever asked for it may be gone
 
-    async def _check(self, draft: Draft, api_key: str | None, profile_id: str | None) -> Draft:
+    async def _check(self, draft: Draft, api_key: str | None, row: ProfileRow | None) -> Draft:
+        kept_key = None if row is None else self._keys.peek(row)
         try:
-            return await checked(draft, api_key, self._look_up)
+            return await checked(draft, api_key, self._look_up, kept_key)
         except InvalidParams as refusal:
             for field in (refusal.details or {})["fields"]:
                 if field["path"] == "endpointUrl":
                     provider_id = draft.provider_type
-                    self._audit.record("endpoint.refused", profile_id, provider_id=provider_id, reason=field["reason"])
+                    self._audit.record(
+                        "endpoint.refused", row and row.profile_id, provider_id=provider_id, reason=field["reason"]
+                    )
             raise
 
     def _record(

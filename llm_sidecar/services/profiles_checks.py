@@ -11,6 +11,7 @@ from typing import Final, NamedTuple
 from llm_sidecar.errors import FieldProblem, InvalidParams
 from llm_sidecar.providers.brands import BRANDS, Brand
 from llm_sidecar.providers.loopback import LookUp, check_endpoint
+from llm_sidecar.redaction import redact_json
 
 _SHORTEST_SECRET: Final = 12
 """A shorter key is none that a provider gave out, but a word that may well be part of a name."""
@@ -27,8 +28,11 @@ class Draft(NamedTuple):
     allow_insecure: bool
 
 
-async def checked(draft: Draft, api_key: str | None, look_up: LookUp) -> Draft:
-    """The draft in its stored spelling, with its endpoint filled in. Raises `InvalidParams` with every problem."""
+async def checked(draft: Draft, api_key: str | None, look_up: LookUp, kept_key: str | None = None) -> Draft:
+    """The draft in its stored spelling, with its endpoint filled in. `api_key` comes with it, `kept_key` is there.
+
+    Raises `InvalidParams` with every problem.
+    """
     name = draft.name.strip()
     brand = BRANDS.get(draft.provider_type)
     problems: list[FieldProblem] = []
@@ -38,7 +42,8 @@ async def checked(draft: Draft, api_key: str | None, look_up: LookUp) -> Draft:
         problems.append(FieldProblem("providerType", "is not available in this installation"))
     elif brand.needs_consent and draft.consent_timestamp is None:
         problems.append(FieldProblem("consentTimestamp", consent_rule(brand)))
-    problems += _key_problems(draft, api_key)
+    problems += _key_problems(api_key)
+    problems += _leaks(draft, {key for key in (api_key, kept_key) if key and len(key) >= _SHORTEST_SECRET})
     endpoint_url = ""
     try:
         endpoint_url = await _endpoint(draft, brand, look_up)
@@ -64,14 +69,21 @@ async def _endpoint(draft: Draft, brand: Brand | None, look_up: LookUp) -> str:
     return await check_endpoint(url, allow_insecure=draft.allow_insecure, default_path="", look_up=look_up)
 
 
-def _key_problems(draft: Draft, api_key: str | None) -> list[FieldProblem]:
+def _key_problems(api_key: str | None) -> list[FieldProblem]:
     if api_key is None:
         return []
     if not api_key:
         return [FieldProblem("apiKey", "must not be blank (null: no key)")]
     if not api_key.isascii() or not api_key.isprintable():
         return [FieldProblem("apiKey", "holds characters that no key has (a line break, perhaps)")]
-    if len(api_key) < _SHORTEST_SECRET:
-        return []
+    return []
+
+
+def _leaks(draft: Draft, keys: set[str]) -> list[FieldProblem]:
+    """What would be stored as it is, and holds a key: of this profile, or one that is live in the process."""
     texts = {"name": draft.name, "endpointUrl": draft.endpoint_url, "modelId": draft.model_id}
-    return [FieldProblem(path, "must not hold the key") for path, text in texts.items() if text and api_key in text]
+    return [
+        FieldProblem(path, "must not hold a key")
+        for path, text in texts.items()
+        if text and (any(key in text for key in keys) or redact_json(text.encode()) != text.encode())
+    ]
