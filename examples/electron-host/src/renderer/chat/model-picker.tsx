@@ -59,14 +59,15 @@ interface ChoicesProps {
 
 function Choices({ offers, choice, onChoose, onClose }: ChoicesProps) {
   const [search, setSearch] = useState('')
-  const [marked, setMarked] = useState(0)
+  const [moved, setMarked] = useState<number | null>(null)
   const name = useId()
   const field = useRef<HTMLInputElement>(null)
   const options = useMemo(() => matching(offers, search), [offers, search])
-  const at = Math.min(marked, Math.max(options.length - 1, 0))
+  const chosen = Math.max(0, options.findIndex((option) => sameChoice(option.choice, choice)))
+  const at = Math.min(moved ?? chosen, Math.max(options.length - 1, 0))
 
   useEffect(() => field.current?.focus(), [])
-  useEffect(() => document.getElementById(`${name}-${at}`)?.scrollIntoView({ block: 'nearest' }), [at, name])
+  useEffect(() => void document.getElementById(`${name}-${at}`)?.scrollIntoView({ block: 'nearest' }), [at, name])
 
   const onKeyDown = (event: KeyboardEvent): void => {
     const moves: Record<string, number> = { ArrowDown: at + 1, ArrowUp: at - 1, Home: 0, End: options.length - 1 }
@@ -131,7 +132,7 @@ function matching(offers: Offer[], search: string): Option[] {
 
 function optionsOf(offer: Offer): Option[] {
   const group = offer.detail === '' ? offer.name : `${offer.name} · ${offer.detail}${offer.active ? ' · active' : ''}`
-  const hint = offer.problem === null ? (offer.models === null ? '…' : '') : 'cannot be reached'
+  const hint = offer.problem === null ? (offer.models === null ? '…' : '') : 'not running'
   const standard = { id: offer.key, group, label: offer.defaultModel ?? 'Default model', hint: hint === '' ? 'default' : hint, choice: offer.choice }
   const models = (offer.models?.data ?? []).filter((model) => model.id !== offer.defaultModel)
   return [

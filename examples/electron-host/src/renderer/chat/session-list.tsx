@@ -43,7 +43,7 @@ export function SessionList({ conversations }: { conversations: Conversations })
               <span className="session-title">{titleOf(session)}</span>
               <span className="muted session-line">
                 {busy.has(session.sessionId) ? <span className="pulse">answering</span> : when(session.lastActivity)}
-                {' · '}{plural(session.messageCount, 'message')}
+                {session.messageCount > 0 && ` · ${plural(session.messageCount, 'message')}`}
               </span>
             </button>
             <span className="session-tools">

@@ -28,7 +28,7 @@ export function Welcome({ demo, onAsk }: { demo: boolean; onAsk: (text: string) 
         {(demo ? DEMO_EXAMPLES : EXAMPLES).map(([title, text]) => (
           <button type="button" key={title} className="example" onClick={() => onAsk(text)}>
             <strong>{title}</strong>
-            <span className="muted">{text.replace(/\[\[demo:.*?\]\]\s*/, '').replace(/[#*]/g, '').slice(0, 72) || text}</span>
+            <span className="muted">{text.replace(/\[\[demo:.*?\]\]\s*/, '').replace(/[#*\n]+/g, ' ')}</span>
           </button>
         ))}
       </div>

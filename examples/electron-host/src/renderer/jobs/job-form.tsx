@@ -1,4 +1,4 @@
-/** A new job: one prompt, or one a line as a batch. */
+/** New jobs: a prompt, one prompt a line, or a batch that the provider does within a day. */
 import { useState } from 'react'
 import type { LlmJobRequest } from '../../shared/api'
 import type { IpcError } from '../../shared/ipc-result'
@@ -7,22 +7,27 @@ import type { Choice } from '../llm/choice'
 import { plural } from '../ui/figures'
 import { Problem } from '../ui/parts'
 
+type How = 'one' | 'lines' | 'batch'
+
+const TITLE = 80
+
 export function JobForm({ choice, onSubmitted }: { choice: Choice; onSubmitted: () => void }) {
   const [text, setText] = useState('')
-  const [batch, setBatch] = useState(false)
+  const [how, setHow] = useState<How>('one')
   const [problem, setProblem] = useState<IpcError | null>(null)
-  const prompts = batch ? text.split('\n').filter((line) => line.trim() !== '') : [text]
-  const ready = text.trim() !== ''
+  const prompts = (how === 'one' ? [text] : text.split('\n')).filter((line) => line.trim() !== '')
 
   const submit = async (): Promise<void> => {
     try {
-      await window.llm.llmSubmitJob(batch ? batchOf(prompts, choice) : promptOf(text, choice))
+      for (const job of how === 'batch' ? [batchOf(prompts, choice)] : prompts.map((line) => jobOf(line, choice))) {
+        await window.llm.llmSubmitJob(job)
+      }
       setText('')
       setProblem(null)
-      onSubmitted()
     } catch (thrown) {
       setProblem(llmErrorOf(thrown))
     }
+    onSubmitted()
   }
 
   return (
@@ -31,29 +36,36 @@ export function JobForm({ choice, onSubmitted }: { choice: Choice; onSubmitted: 
       aria-label="New job"
       onSubmit={(event) => {
         event.preventDefault()
-        if (ready) void submit()
+        if (prompts.length > 0) void submit()
       }}
     >
       <div className="field">
-        <label htmlFor="job-prompt">{batch ? 'Prompts, one a line' : 'Prompt'}</label>
-        <textarea id="job-prompt" rows={batch ? 4 : 2} value={text} onChange={(event) => setText(event.target.value)} placeholder={batch ? 'Summarise chapter 1\nSummarise chapter 2' : 'What is to be done in the background'} />
+        <label htmlFor="job-prompt">{how === 'one' ? 'Prompt' : 'Prompts, one a line'}</label>
+        <textarea id="job-prompt" rows={how === 'one' ? 2 : 4} value={text} onChange={(event) => setText(event.target.value)} placeholder="What is to be done in the background" />
       </div>
       <div className="job-form-foot">
-        <label className="check-field"><input type="checkbox" checked={batch} onChange={(event) => setBatch(event.target.checked)} /><span>Each line is a request of its own</span></label>
-        <button type="submit" className="primary" disabled={!ready}>{batch && prompts.length > 1 ? `Submit ${plural(prompts.length, 'request')}` : 'Submit'}</button>
+        <label className="field row">
+          <span>As</span>
+          <select value={how} onChange={(event) => setHow(event.target.value as How)}>
+            <option value="one">one job</option>
+            <option value="lines">one job a line</option>
+            <option value="batch">a batch at the provider (half price, within a day)</option>
+          </select>
+        </label>
+        <button type="submit" className="primary" disabled={prompts.length === 0}>{prompts.length > 1 ? `Submit ${plural(prompts.length, 'prompt')}` : 'Submit'}</button>
       </div>
       {problem !== null && <Problem problem={problem} />}
     </form>
   )
 }
 
-const asked = (text: string, choice: Choice) => ({ ...choice, messages: [{ role: 'user', content: text }] })
+const messages = (text: string) => [{ role: 'user', content: text }]
 
-function promptOf(text: string, choice: Choice): LlmJobRequest {
-  return { kind: 'inference', params: asked(text, choice), metadata: { title: text.slice(0, 80) } }
+function jobOf(text: string, choice: Choice): LlmJobRequest {
+  return { kind: 'inference', params: { ...choice, messages: messages(text) }, metadata: { title: text.slice(0, TITLE) } }
 }
 
 function batchOf(prompts: string[], choice: Choice): LlmJobRequest {
-  const requests = prompts.map((text, index) => ({ customId: `${index + 1}`, params: asked(text, choice) }))
-  return { kind: 'batch', params: { requests }, metadata: { title: `${prompts.length} requests: ${prompts[0]?.slice(0, 60)}` } }
+  const requests = prompts.map((text, index) => ({ customId: `${index + 1}`, request: { messages: messages(text) } }))
+  return { kind: 'batch', params: { ...choice, requests }, metadata: { title: `${plural(prompts.length, 'prompt')}: ${prompts[0]}`.slice(0, TITLE) } }
 }

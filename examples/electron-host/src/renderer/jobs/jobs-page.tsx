@@ -61,9 +61,9 @@ function useJobEvents(again: () => Promise<void>): ReadonlyMap<string, JobProgre
       atNextFrame(reread)
     }
     const endings = [
-      window.llm.onLlmJobProgress(({ jobId, current, total, message }) => {
-        if (!latest.has(jobId)) atNextFrame(reread) // It runs now.
-        latest.set(jobId, { current, ...(total === undefined ? {} : { total }), ...(message === undefined ? {} : { message }) })
+      window.llm.onLlmJobProgress(({ jobId, progress: now }) => {
+        if (now === undefined || !latest.has(jobId)) atNextFrame(reread) // Its state may have changed.
+        if (now !== undefined) latest.set(jobId, now)
         atNextFrame(show)
       }),
       window.llm.onLlmJobDone(ended),

@@ -1,7 +1,7 @@
 /**
  * Who can answer now, and with which models: the profiles, then the providers that are ready without one.
  *
- * Law: each is asked on its own; one that fails or is slow keeps no other from being shown.
+ * Law: each is asked on its own; one that fails or is slow keeps no other from being shown. Those that are off come last.
  */
 import { useCallback, useEffect, useState } from 'react'
 import type { LLMProfile } from '../../shared/api'
@@ -58,9 +58,13 @@ export function useOffers(wanted = true): Offers {
     if (wanted && data !== null) for (const offer of data) void ask(offer)
   }, [wanted, data, ask])
 
-  const offers = (data ?? []).map((offer) => ({ ...offer, ...answers.get(offer.key) }))
+  const all = (data ?? []).map((offer) => ({ ...offer, ...answers.get(offer.key) }))
+  const offers = [...all.filter((offer) => !isOff(offer)), ...all.filter(isOff)]
   return { offers, problem, loading, again }
 }
+
+/** A server of this machine that nobody made a profile for, and that does not run: nothing to be alarmed about. */
+export const isOff = ({ choice, problem }: Offer): boolean => choice.providerId !== undefined && problem?.code === 'NETWORK_ERROR'
 
 function ofProfile({ id, name, providerType, modelId, isActive }: LLMProfile): Offer {
   const choice = { profileId: id }

@@ -2,7 +2,7 @@
 import { useState } from 'react'
 import type { ModelInfo } from '../../shared/protocol'
 import type { Choice } from '../llm/choice'
-import { useOffers, type Offer } from '../llm/offers'
+import { isOff, useOffers, type Offer } from '../llm/offers'
 import { count, plural } from '../ui/figures'
 import { ModelIcon, RetryIcon, SearchIcon } from '../ui/icons'
 import { Empty, Page, Problem, Waiting } from '../ui/parts'
@@ -24,8 +24,21 @@ export function ModelsPage({ onChat }: { onChat: (choice: Choice) => void }) {
       {problem !== null && <Problem problem={problem} onRetry={() => void again()} />}
       {loading && offers.length === 0 && <Waiting what="Asking the providers" />}
       {!loading && problem === null && offers.length === 0 && <Empty icon={<ModelIcon />} title="Nobody can be asked yet"><p className="muted">Create a profile first.</p></Empty>}
-      {offers.map((offer) => <OfferTable key={offer.key} offer={offer} search={search} onChat={onChat} />)}
+      {offers.filter((offer) => !isOff(offer)).map((offer) => <OfferTable key={offer.key} offer={offer} search={search} onChat={onChat} />)}
+      <NotRunning offers={offers.filter(isOff)} />
     </Page>
+  )
+}
+
+function NotRunning({ offers }: { offers: Offer[] }) {
+  if (offers.length === 0) return null
+  return (
+    <section className="card" aria-label="Not running">
+      <h2>Not running</h2>
+      <ul className="plain">
+        {offers.map(({ key, name, problem }) => <li key={key}><span>{name}</span> <span className="muted">{problem?.message}</span></li>)}
+      </ul>
+    </section>
   )
 }
 

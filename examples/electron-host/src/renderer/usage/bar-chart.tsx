@@ -14,7 +14,7 @@ export function BarChart({ rows, measure, of }: { rows: UsageSummaryRow[]; measu
         <li key={row.key ?? ''}>
           <div className="bar-head"><span className="address">{row.key ?? `no ${of}`}</span><strong>{shown(valueOf(row, measure), measure)}</strong></div>
           <svg className="bar" viewBox="0 0 100 4" preserveAspectRatio="none" aria-hidden="true">
-            <rect className="rail" width="100" height="4" />
+            <rect className="track" width="100" height="4" />
             <rect className="column" width={(100 * valueOf(row, measure)) / top} height="4" />
           </svg>
           <p className="muted">{plural(row.requests, 'request')}{row.errors > 0 ? `, ${plural(row.errors, 'error')}` : ''}{row.unpriced > 0 ? `, ${row.unpriced} without a price` : ''}</p>
