@@ -1,7 +1,7 @@
 """Keys without encryption, for a machine that has no key for a vault. The service decides when, and says so each time.
 
 Law: a file of its own that says in its first field what it is; private, replaced as a whole, bound to profile and
-origin as in the vault. Once there is a key, `Vault.absorb` takes all of it over, and the file is overwritten and removed.
+origin as in the vault. Once there is a key, `Vault.absorb` takes it over, and the file is overwritten and removed.
 """
 
 from __future__ import annotations

@@ -73,8 +73,8 @@ class Vault:
         self._source: KeySource | None = None
         """What a vault would be made with; given up once there is one."""
         self._source_name: str | None = None
-        self._digest: bytes | None = None
-        """SHA-256 of the file that was opened or written last."""
+        self._on_disk: frozenset[bytes | None] = frozenset()
+        """SHA-256 of the file that was opened or written last (None: there was none), and of a write that failed."""
         self._expected: int | None = None
         self.state: VaultState = "locked"
         self.error: SidecarError | None = faults.locked(self._store.path, "it was not opened yet")
@@ -222,7 +222,7 @@ class Vault:
         if data is None:
             if isinstance(source, Keyring):
                 source.check(path)
-            self._opened, self._source, self._digest, self.state = None, source, None, "absent"
+            self._opened, self._source, self._on_disk, self.state = None, source, frozenset([None]), "absent"
             self._source_name = source.name if source else None
             self.error = None if source else faults.locked(path, "no key was given to make it with")
             return
@@ -232,12 +232,12 @@ class Vault:
         opened = OpenVault.unlock(file, source, path)
         if self._expected is not None and opened.body.generation < self._expected:
             raise faults.set_back(path, opened.body.generation, self._expected)
-        self._opened, self._source, self._digest = opened, None, file.digest
+        self._opened, self._source, self._on_disk = opened, None, frozenset([file.digest])
         self._source_name = source.name
         self.state, self.error = "open", None
 
     def _fail(self, error: SidecarError) -> None:
-        self._opened = self._source = self._source_name = self._digest = None
+        self._opened = self._source = self._source_name = None
         self.state, self.error = _STATES[error.code], error
 
     def _current(self) -> OpenVault:
@@ -257,9 +257,13 @@ class Vault:
 
     def _save(self, changed: OpenVault) -> None:
         data = changed.to_bytes()
-        self._store.save(data, instead_of=self._digest)
-        self._opened, self._digest = changed, hashlib.sha256(data).digest()
-        self._source = None
+        digest = hashlib.sha256(data).digest()
+        try:
+            self._store.save(data, instead_of=self._on_disk)
+        except SidecarError:
+            self._on_disk |= {digest}
+            raise
+        self._opened, self._source, self._on_disk = changed, None, frozenset([digest])
         self.state, self.error = "open", None
         self._on_generation(changed.body.generation)
 

@@ -29,8 +29,9 @@ class VaultStore(Protocol):
     def backups(self) -> int:
         """How many there are."""
 
-    def save(self, data: bytes, *, instead_of: bytes | None) -> None:
-        """Replace the vault whose SHA-256 is `instead_of`, or make it (None). Slow. Raises VAULT_WRITE_ERROR."""
+    def save(self, data: bytes, *, instead_of: frozenset[bytes | None]) -> None:
+        """Replace the vault, if its SHA-256 is one of these (None: there is neither a vault nor a backup). Slow. Raises
+        VAULT_WRITE_ERROR; in rare cases (the disk failed at the very end) `data` may be what is there all the same."""
 
 
 class FileStore:
@@ -56,31 +57,28 @@ class FileStore:
     def backups(self) -> int:
         return sum(os.path.lexists(self._backup(number)) for number in range(1, BACKUPS + 1))
 
-    def save(self, data: bytes, *, instead_of: bytes | None) -> None:
+    def save(self, data: bytes, *, instead_of: frozenset[bytes | None]) -> None:
         if len(data) > MAX_BYTES:
             raise faults.unwritable(self.path, f"it would be larger than {MAX_BYTES} bytes", reason="EFBIG")
         try:
-            self._check_unchanged(instead_of)
+            before = private_file.read(self.path, MAX_BYTES)
+            self._check_unchanged(before, instead_of)
             private_file.make_folder(self._folder)
             staged = private_file.stage(self.path, data)
-            if instead_of is not None:
-                self._back_up(staged)
+            if before is not None:
+                self._back_up(before, staged)
             private_file.publish(staged, self.path)
         except OSError as error:
             name = faults.errno_name(error)
             raise faults.unwritable(self.path, f"the system says {name}", reason=name) from None
 
-    def _check_unchanged(self, expected: bytes | None) -> None:
-        if expected is None:
-            if self.read() is not None:
-                raise faults.unwritable(self.path, "there is one now that was not there before", reason="CHANGED")
-            return
-        data = private_file.read(self.path, MAX_BYTES)
-        if data is None or hashlib.sha256(data).digest() != expected:
-            why = "somebody changed or removed it while it was in use; restart the sidecar"
+    def _check_unchanged(self, before: bytes | None, expected: frozenset[bytes | None]) -> None:
+        digest = None if before is None else hashlib.sha256(before).digest()
+        if digest not in expected or (digest is None and self.backups()):
+            why = "somebody made, changed or removed it while it was in use; restart the sidecar"
             raise faults.unwritable(self.path, why, reason="CHANGED")
 
-    def _back_up(self, staged: str) -> None:
+    def _back_up(self, before: bytes, staged: str) -> None:
         """Every backup one number up, the vault as number 1. The vault stays where it is all the while."""
         try:
             for number in range(BACKUPS, 1, -1):
@@ -89,7 +87,7 @@ class FileStore:
             try:
                 os.link(self.path, self._backup(1))
             except (OSError, NotImplementedError):  # a file system without hard links
-                private_file.replace(self._backup(1), private_file.read(self.path, MAX_BYTES) or b"")
+                private_file.replace(self._backup(1), before)
         except BaseException:
             private_file.discard(staged)
             raise
@@ -111,7 +109,7 @@ class MemoryStore:
     def backups(self) -> int:
         return 0
 
-    def save(self, data: bytes, *, instead_of: bytes | None) -> None:
+    def save(self, data: bytes, *, instead_of: frozenset[bytes | None]) -> None:
         self._data = data
 
 
