@@ -89,6 +89,7 @@ ERROR_KINDS: Final[dict[str, ErrorKind]] = {
     # jobs
     "JOB_NOT_FOUND": ErrorKind("jobs", False, "There is no job of this id."),
     "JOB_EXISTS": ErrorKind("jobs", False, "There is a job of this id already."),
+    "JOB_INTERRUPTED": ErrorKind("jobs", True, "The sidecar ended while the job ran."),
     # services
     "SERVICE_NOT_FOUND": ErrorKind("services", False, "There is no service of this name."),
 }

@@ -57,6 +57,11 @@ class Limits(Struct, frozen=True):
     max_sessions_per_window: int = 10
     max_running_jobs: int = 2
     """Jobs at work at once: they leave slots to the people in front of the windows."""
+    max_running_batches: int = 16
+    """Batches at providers at once: each only asks from time to time how it goes."""
+    max_queued_jobs: int = 10_000
+    max_finished_jobs: int = 1_000
+    """Jobs kept with their results after their end; those that ended first go first."""
     max_audit_entries: int = 10_000
     """Security events kept; the oldest go first. Years of a desktop application."""
     max_profiles: int = 1_000
@@ -152,6 +157,9 @@ BOUNDS: Final[dict[str, tuple[int, int]]] = {
     "max_requests_per_minute": (0, 1_000_000),
     "max_test_prompts_per_minute": (0, 1_000_000),
     "max_running_jobs": (0, 100),
+    "max_running_batches": (0, 1_000),
+    "max_queued_jobs": (0, 1_000_000),
+    "max_finished_jobs": (1, 1_000_000),
     "max_sessions": (1, 100_000),
     "max_sessions_per_window": (1, 100_000),
     "session_checkpoint_ms": (50, 60_000),

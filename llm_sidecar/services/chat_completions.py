@@ -46,17 +46,20 @@ class ChatCompletions:
     def complete(self, params: ChatCompletionParams, request_id: RequestId) -> asyncio.Future[ChatCompletion]:
         """The completion, when it is whole; its chunks name `request_id`. Raises `InvalidParams`, `SERVICE_NOT_FOUND`
         and what `InferenceService.admit` raises; the future, what ends an inference. Cancelling it cancels that."""
-        if params.service is not None and params.service not in BRANDS:
-            raise SidecarError("SERVICE_NOT_FOUND", "There is no service of this name.")
-        asked = inference_params(params, f"chatcmpl-{os.urandom(9).hex()}")
-        answer = _Answer(asked)
+        answer = self.answer(params)
         if params.request.stream:
             options = params.request.stream_options
             answer.stream_to(request_id, self._sink, self._limits(), bool(options and options.include_usage))
         return answer.ask(self._inferences)
 
+    def answer(self, params: ChatCompletionParams) -> ChatAnswerListener:
+        """What is to be asked, without chunks. Raises `InvalidParams`, `SERVICE_NOT_FOUND`."""
+        if params.service is not None and params.service not in BRANDS:
+            raise SidecarError("SERVICE_NOT_FOUND", "There is no service of this name.")
+        return ChatAnswerListener(inference_params(params, f"chatcmpl-{os.urandom(9).hex()}"))
 
-class _Answer(WholeAnswer[ChatCompletion]):
+
+class ChatAnswerListener(WholeAnswer[ChatCompletion]):
     def __init__(self, params: InferenceParams) -> None:
         super().__init__(params)
         self._created = int(time.time())

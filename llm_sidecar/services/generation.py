@@ -32,6 +32,10 @@ class TextGeneration:
     def generate(self, params: GenerateTextParams) -> asyncio.Future[GeneratedText]:
         """The text, when it is whole. Raises what `InferenceService.admit` raises; the future, what ends an inference.
         Cancelling it cancels the inference."""
+        return self.answer(params).ask(self._inferences)
+
+    def answer(self, params: GenerateTextParams) -> WholeAnswer[GeneratedText]:
+        """What is to be asked."""
         asked = InferenceParams(
             inference_id=f"text-{os.urandom(9).hex()}",
             messages=[Message(role="user", content=params.prompt)],
@@ -47,7 +51,7 @@ class TextGeneration:
             queue=params.queue,
             window_id=params.window_id,
         )
-        return _Text(asked).ask(self._inferences)
+        return _Text(asked)
 
     def _default_temperature(self, params: GenerateTextParams) -> float | None:
         provider_id, model_id = self._router.model(params.profile_id, params.provider_id, params.model)

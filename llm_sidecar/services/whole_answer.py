@@ -15,6 +15,7 @@ from llm_sidecar.messages.events import DoneEvent, ErrorEvent, ThinkingStatus
 from llm_sidecar.messages.inference import InferenceParams
 from llm_sidecar.services.inference import InferenceService
 from llm_sidecar.services.inference_run import InferenceRun
+from llm_sidecar.services.origin import HOST, Origin
 
 T = TypeVar("T")
 
@@ -47,10 +48,10 @@ class WholeAnswer(Generic[T]):
         self._params = params
         self._outcome: asyncio.Future[T] = _Outcome(self._cancel_run)
 
-    def ask(self, inferences: InferenceService) -> asyncio.Future[T]:
+    def ask(self, inferences: InferenceService, origin: Origin = HOST) -> asyncio.Future[T]:
         """Start the inference; returns what its result will be, or its error. Raises what `InferenceService.admit`
         raises."""
-        self.run = inferences.admit(self._params, lambda _: self)
+        self.run = inferences.admit(self._params, lambda _: self, origin)
         inferences.start(self.run)
         return self._outcome
 
