@@ -10,8 +10,18 @@ from llm_sidecar.storage.schema_usage import QUARTER_MS
 
 EVERYTHING: Final = ""
 """As a profile id: whatever the profile is."""
-_KEPT_QUARTERS: Final = 62 * 24 * 4
+_DAY: Final = 24 * 4
+"""Quarters of an hour."""
+_DAYS: Final = 62
 """A month, and another one for a clock that is set back."""
+_EARLIEST_DAY: Final = f"""
+WITH RECURSIVE days (day) AS (
+    SELECT max(quarter) / {_DAY} FROM usage_quarters
+    UNION ALL
+    SELECT (SELECT max(quarter) / {_DAY} FROM usage_quarters WHERE quarter < day * {_DAY}) FROM days
+    WHERE day IS NOT NULL LIMIT {_DAYS}
+) SELECT min(day) FROM days"""
+"""The 62nd day, from the last one back, on which there is anything: looked up day by day, without reading the rest."""
 _SAVE: Final = (
     "INSERT INTO budgets VALUES (?, ?, ?, ?) ON CONFLICT (profile_id, period) "
     "DO UPDATE SET max_cost = excluded.max_cost, utc_offset_minutes = excluded.utc_offset_minutes"
@@ -57,8 +67,8 @@ class BudgetRows:
         await self._database.write(lambda connection: connection.execute(sql, (profile_id, period)) and None)
 
     async def load(self, now_ms: int) -> tuple[list[StoredBudget], list[Spent]]:
-        """All budgets, and what was spent in the last two months (of now or of the newest row, whichever is earlier:
-        one of both clocks may have been wrong) and after."""
+        """All budgets, and what was spent in the two months before now and on the last 62 days of use, whichever is
+        more: the clock may be wrong now, and may have been wrong then."""
         return await self._database.read(lambda connection: _load(connection, now_ms))
 
     def load_now(self, now_ms: int) -> tuple[list[StoredBudget], list[Spent]]:
@@ -67,8 +77,8 @@ class BudgetRows:
 
 
 def _load(connection: sqlite3.Connection, now_ms: int) -> tuple[list[StoredBudget], list[Spent]]:
-    newest = connection.execute("SELECT max(quarter) FROM usage_quarters").fetchone()[0]
-    oldest = min(now_ms // QUARTER_MS, newest or 0) - _KEPT_QUARTERS
+    earliest_day = connection.execute(_EARLIEST_DAY).fetchone()[0] or 0
+    oldest = min(now_ms // QUARTER_MS - _DAYS * _DAY, earliest_day * _DAY)
     budgets = connection.execute("SELECT * FROM budgets ORDER BY profile_id, period")
     spent = connection.execute(_SPENT, (oldest,))
     return [StoredBudget._make(row) for row in budgets], [Spent._make(row) for row in spent]
