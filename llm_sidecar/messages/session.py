@@ -74,7 +74,8 @@ class SessionRunParams(AnswerOptions, kw_only=True):
 
 
 class SessionListParams(Params, kw_only=True):
-    """`limit` defaults to 50. Latest activity first."""
+    """`limit` defaults to 50. Latest activity first; without the system prompts. A page also ends where the next
+    session would not fit one line."""
 
     cursor: Cursor | None = None
     limit: PageSize | None = None
@@ -110,6 +111,8 @@ class SessionMessage(Shape, kw_only=True):
     model_id: str | None = None
     total_tokens: Count | None = None
     cost: float | None = None
+    omitted_bytes: Count | None = None
+    """The message does not fit one line: it has so many bytes, and its content is not shown."""
 
 
 class SessionHistory(Shape, kw_only=True):
@@ -118,7 +121,8 @@ class SessionHistory(Shape, kw_only=True):
 
 
 class SessionForkParams(Params, kw_only=True):
-    """A copy of the session up to `atMessageId` (all of it, without)."""
+    """A copy of the session up to and with `atMessageId` (without it: of every turn that is over). It begins with no
+    tokens and no cost of its own."""
 
     session_id: SessionId
     at_message_id: MessageId | None = None

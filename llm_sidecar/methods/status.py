@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 from llm_sidecar.messages import inference
 from llm_sidecar.messages.shape import NoParams
@@ -12,15 +12,22 @@ from llm_sidecar.messages.status import ServiceStatus
 from llm_sidecar.rpc.context import Context, Handler
 from llm_sidecar.rpc.outbox import Outbox
 from llm_sidecar.services.inference import InferenceService
+from llm_sidecar.services.sessions import SessionService
 
 
 class StatusMethods:
     """`started_at` is on the monotonic clock; `loop_lag_ms` is what the last tick measured."""
 
     def __init__(
-        self, inferences: InferenceService, outbox: Outbox, started_at: float, loop_lag_ms: Callable[[], float]
+        self,
+        inferences: InferenceService,
+        sessions: SessionService,
+        outbox: Outbox,
+        started_at: float,
+        loop_lag_ms: Callable[[], float],
     ) -> None:
         self._inferences = inferences
+        self._sessions = sessions
         self._outbox = outbox
         self._started_at = started_at
         self._loop_lag_ms = loop_lag_ms
@@ -29,16 +36,20 @@ class StatusMethods:
             "llm:window:closed": self._window_closed,
         }
 
-    def _window_closed(self, context: Context, params: inference.WindowClosedParams) -> inference.WindowClosedResult:
+    def _window_closed(
+        self, context: Context, params: inference.WindowClosedParams
+    ) -> inference.WindowClosedResult | Awaitable[inference.WindowClosedResult]:
         announcements = self._inferences.cancel_window(params.window_id)
         for announce in announcements:
             context.after_reply(announce)
-        return inference.WindowClosedResult(cancelled=len(announcements), released=0, destroyed=0)
+        released, destroying = self._sessions.close_window(params.window_id)
+        result = inference.WindowClosedResult(cancelled=len(announcements), released=released, destroyed=0)
+        return result if destroying is None else _with_destroyed(result, destroying)
 
     def _status(self, _context: Context, _params: NoParams) -> ServiceStatus:
         return ServiceStatus(
-            total_sessions=0,
-            active_sessions=0,
+            total_sessions=self._sessions.total,
+            active_sessions=self._sessions.active,
             active_inferences=self._inferences.slots.active,
             queued_inferences=self._inferences.slots.waiting,
             total_inferences=self._inferences.total_inferences,
@@ -51,6 +62,13 @@ class StatusMethods:
             providers=self._inferences.providers,
             circuits=self._inferences.circuits.states,
         )
+
+
+async def _with_destroyed(
+    result: inference.WindowClosedResult, destroying: Awaitable[int]
+) -> inference.WindowClosedResult:
+    result.destroyed = await destroying
+    return result
 
 
 def _resident_bytes() -> int:

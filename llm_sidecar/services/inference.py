@@ -18,13 +18,14 @@ from llm_sidecar.messages.inference import AttachResult, InferenceParams
 from llm_sidecar.messages.status import ProviderState
 from llm_sidecar.providers.prices import PriceList
 from llm_sidecar.services.circuit import Circuits
-from llm_sidecar.services.inference_run import InferenceRun
+from llm_sidecar.services.inference_run import InferenceRun, Shorten
 from llm_sidecar.services.journal import Journals
 from llm_sidecar.services.listener import Listener
 from llm_sidecar.services.origin import HOST, Origin
 from llm_sidecar.services.provider_request import provider_request
 from llm_sidecar.services.rate_limit import MinuteLimit
 from llm_sidecar.services.recording import RecordedAnswer
+from llm_sidecar.services.reservations import Reservation, Reservations
 from llm_sidecar.services.response_cache import ResponseCache, cache_key
 from llm_sidecar.services.routing import Route, Router
 from llm_sidecar.services.slots import Slots
@@ -46,6 +47,7 @@ class InferenceService:
         self._prices = prices
         self._limits = limits
         self._runs: dict[str, InferenceRun] = {}
+        self._reservations = Reservations()
         self._tasks: set[asyncio.Task[None]] = set()
         self._journals = Journals(limits)
         clock = asyncio.get_running_loop().time
@@ -61,16 +63,35 @@ class InferenceService:
         self.total_tokens = 0
         self.providers: dict[str, ProviderState] = {}
 
+    def reserve(self, inference_id: str | None, window_id: str | None) -> Reservation:
+        """Take an id for a run that is to be admitted later. Raises `INFERENCE_EXISTS`."""
+        taken = inference_id or _new_id()
+        if taken in self._runs:
+            raise SidecarError("INFERENCE_EXISTS", "An inference of this id is live.")
+        return self._reservations.take(taken, window_id)
+
+    def release(self, reservation: Reservation) -> None:
+        """Its run will not come."""
+        self._reservations.release(reservation)
+
     def admit(
-        self, params: InferenceParams, listen: Callable[[str], Listener] | None = None, origin: Origin = HOST
+        self,
+        params: InferenceParams,
+        listen: Callable[[str], Listener] | None = None,
+        origin: Origin = HOST,
+        *,
+        reservation: Reservation | None = None,
+        shorten: Shorten | None = None,
     ) -> InferenceRun:
         """Accept a request; `start` the run once its id has been told. The host is told how it goes, or who `listen`
-        gives for its id.
+        gives for its id. `reservation` is what was taken for it; if that is cancelled, so is the run. `shorten` gives
+        a shorter request where the provider finds it too long.
 
         Raises `INFERENCE_EXISTS`, `RATE_LIMIT`, `OVERLOADED`, or what the router or a gate raises.
         """
         limits = self._limits()
-        inference_id = params.inference_id or f"inf-{os.urandom(9).hex()}"
+        inference_id = reservation.inference_id if reservation is not None else params.inference_id or _new_id()
+        self._reservations.check(inference_id, reservation)
         if inference_id in self._runs:
             raise SidecarError("INFERENCE_EXISTS", "An inference of this id is live.")
         routes = self._router.routes(params)
@@ -96,6 +117,7 @@ class InferenceService:
             cached=cached,
             origin=origin,
             record=self._record if self.recorders else None,
+            shorten=shorten,
             on_end=self._ended,
         )
         self._runs[inference_id] = run
@@ -103,6 +125,10 @@ class InferenceService:
         self.total_inferences += 1
         if not cached:
             self._figures(routes[0]).requests += 1
+        if reservation is not None:
+            self._reservations.release(reservation)
+            if reservation.is_cancelled:
+                run.cancel()
         return run
 
     def _tell_host(self, inference_id: str, params: InferenceParams, origin: Origin) -> TokenStream:
@@ -124,13 +150,16 @@ class InferenceService:
 
     def cancel(self, inference_id: str) -> Callable[[], None] | None:
         """Stop an inference. Returns what sends its terminal; None if it is unknown or over."""
+        if self._reservations.cancel(inference_id):
+            return _nothing_to_tell_yet
         run = self._runs.get(inference_id)
         return None if run is None else run.cancel()
 
     def cancel_window(self, window_id: str) -> list[Callable[[], None]]:
         """Stop every inference of a window. Returns what sends their terminals."""
         runs = [run for run in self._runs.values() if run.params.window_id == window_id]
-        return [announce for run in runs if (announce := run.cancel()) is not None]
+        to_come = [_nothing_to_tell_yet] * self._reservations.cancel_window(window_id)
+        return [*to_come, *(announce for run in runs if (announce := run.cancel()) is not None)]
 
     def attach(self, inference_id: str, from_seq: int) -> Callable[[], AttachResult]:
         """Returns what computes the replay. Raises `INFERENCE_NOT_FOUND`; the replay itself may raise `REPLAY_GAP`."""
@@ -209,6 +238,14 @@ class InferenceService:
     def _figures(self, route: Route) -> ProviderState:
         nothing = ProviderState(requests=0, failures=0, cancelled=0, tokens=0, last_error=None)
         return self.providers.setdefault(route.endpoint.provider_id, nothing)
+
+
+def _new_id() -> str:
+    return f"inf-{os.urandom(9).hex()}"
+
+
+def _nothing_to_tell_yet() -> None:
+    """The terminal of a run that was cancelled before its admission comes when that has been answered."""
 
 
 def _log_end(run: InferenceRun, outcome: Terminal) -> None:

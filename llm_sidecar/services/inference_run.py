@@ -36,6 +36,9 @@ from llm_sidecar.services.terminal import TerminalBuilder, text_bytes
 from llm_sidecar.services.timers import Timers
 from llm_sidecar.services.token_stream import EventSink
 
+Shorten = Callable[[], InferenceParams | None]
+"""A shorter request than the one before, which was too long for the model; None where it cannot be shorter."""
+
 
 class InferenceRun:
     """`start` it once its acceptance has been answered; `on_end(run)` is called when its terminal is queued."""
@@ -54,6 +57,7 @@ class InferenceRun:
         cached: RecordedAnswer | None = None,
         origin: Origin = HOST,
         record: Callable[[InferenceRun, DoneEvent | ErrorEvent], Awaitable[bool]] | None = None,
+        shorten: Shorten | None = None,
         on_end: Callable[[InferenceRun], None],
     ) -> None:
         self.params = params
@@ -69,6 +73,7 @@ class InferenceRun:
         self._circuits = circuits
         self._prices = prices
         self._record = record
+        self._shorten = shorten
         self._on_end = on_end
         self._loop = asyncio.get_running_loop()
         self._passage = Passage(None)
@@ -230,7 +235,7 @@ class InferenceRun:
         if error is None:
             self._complete()
             return 0
-        step = self._step_after(error)
+        step = self._shorter(error) or self._step_after(error)
         if step is None:
             self.fail(error)
             return 0
@@ -245,6 +250,16 @@ class InferenceRun:
         )
         self._relay.begin(self.route.model_id)
         return step.delay_ms
+
+    def _shorter(self, error: SidecarError) -> NextAttempt | None:
+        """The same route again with less to read, where it was too much."""
+        if error.code != "CONTEXT_LENGTH_EXCEEDED" or self._shorten is None or self.answer.has_content:
+            return None
+        shorter = self._shorten()
+        if shorter is None:
+            return None
+        self.params = self._relay.params = shorter
+        return NextAttempt(0, self.route)
 
     def _step_after(self, error: SidecarError) -> NextAttempt | None:
         return None if self.answer.has_content else self.attempts.after(error, self._timers.seconds_left)

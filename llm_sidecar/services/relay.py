@@ -18,15 +18,15 @@ class Relay:
     """Of one inference; `begin` for each attempt. `answer` is what has come of the present one."""
 
     def __init__(self, params: InferenceParams, listener: Listener, limits: Limits, model_id: str) -> None:
-        self._params = params
+        self.params = params
         self._listener = listener
         self._limits = limits
         self.begin(model_id)
 
     def begin(self, model_id: str) -> None:
         """Forget what came; a new answer begins."""
-        self.answer = Answer(self._params, model_id, self._limits)
-        self._recording = Recording() if self._params.cache else None
+        self.answer = Answer(self.params, model_id, self._limits)
+        self._recording = Recording() if self.params.cache else None
 
     @property
     def recorded(self) -> RecordedAnswer | None:
@@ -35,7 +35,7 @@ class Relay:
 
     def take(self, batch: list[ProviderEvent]) -> bool:
         """Pass a batch on. Returns whether there was content in it. Raises `PROVIDER_PROTOCOL_ERROR`."""
-        answer, listener, streams, has_content = self.answer, self._listener, self._params.stream, False
+        answer, listener, streams, has_content = self.answer, self._listener, self.params.stream, False
         for event in batch:
             if isinstance(event, TextDelta):
                 has_content = True

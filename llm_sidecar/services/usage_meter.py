@@ -58,7 +58,7 @@ class UsageMeter:
         else:
             source = "estimated" if complete else "partial"
         if prompt is None:
-            prompt = self._estimated_prompt() if was_sent else 0
+            prompt = estimated_prompt(self._messages, self._system_prompt) if was_sent else 0
         estimated_completion = max(self._deltas, -(-self.bytes_received // _BYTES_PER_TOKEN))
         if completion is None or not complete:
             # A running count can lag behind what has been received when the stream is cut.
@@ -73,16 +73,18 @@ class UsageMeter:
             source=source,
         )
 
-    def _estimated_prompt(self) -> int:
-        tokens = _text_tokens(self._system_prompt or "")
-        for message in self._messages:
-            tokens += _MESSAGE_FRAME
-            if isinstance(message.content, str):
-                tokens += _text_tokens(message.content)
-            else:
-                for part in message.content:
-                    tokens += _text_tokens(part.text) if isinstance(part, TextPart) else _IMAGE_TOKENS
-        return tokens
+
+def estimated_prompt(messages: Sequence[Message], system_prompt: str | None) -> int:
+    """About how many tokens a prompt has."""
+    tokens = _text_tokens(system_prompt or "")
+    for message in messages:
+        tokens += _MESSAGE_FRAME
+        if isinstance(message.content, str):
+            tokens += _text_tokens(message.content)
+        else:
+            for part in message.content:
+                tokens += _text_tokens(part.text) if isinstance(part, TextPart) else _IMAGE_TOKENS
+    return tokens
 
 
 def _text_tokens(text: str) -> int:
