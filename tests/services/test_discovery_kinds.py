@@ -45,7 +45,10 @@ VLLM: Answers = {
     "/v1/models": {"object": "list", "data": [{"id": "mistral", "object": "model", "owned_by": "vllm"}]},
     "/version": {"version": "0.11.0"},
 }
-OTHER: Answers = {"/v1/models": {"object": "list", "data": [{"id": "m", "owned_by": "me"}]}, "/version": {"version": "1"}}
+OTHER: Answers = {
+    "/v1/models": {"object": "list", "data": [{"id": "m", "owned_by": "me"}]},
+    "/version": {"version": "1"},
+}
 
 
 def serving(answers: Answers, *headers: tuple[str, str]) -> Script:
