@@ -11,12 +11,15 @@ import { createRoot } from 'react-dom/client'
 import { App } from './app'
 import { Conversations } from './chat/conversations'
 import { Inferences } from './llm/inferences'
+import { ErrorBoundary } from './ui/error-boundary'
 
 const inferences = new Inferences(window.llm)
 const conversations = new Conversations(window.llm, inferences)
 
 createRoot(document.getElementById('app')!).render(
   <StrictMode>
-    <App inferences={inferences} conversations={conversations} />
+    <ErrorBoundary>
+      <App inferences={inferences} conversations={conversations} />
+    </ErrorBoundary>
   </StrictMode>
 )

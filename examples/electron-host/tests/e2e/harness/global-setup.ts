@@ -7,6 +7,13 @@ import { PAGE_FOLDER, PRELOAD_FOLDER } from './built'
 const ROOT = resolve(import.meta.dirname, '../../..')
 
 export default async function setup(): Promise<void> {
+  const runner = process.env['NODE_ENV'] // It is `test`, which makes React slow and careful.
+  process.env['NODE_ENV'] = 'production'
+  await builds()
+  process.env['NODE_ENV'] = runner
+}
+
+async function builds(): Promise<void> {
   // As `electron-vite build` does it: files, not data addresses.
   await build({
     configFile: false,
@@ -14,7 +21,6 @@ export default async function setup(): Promise<void> {
     root: resolve(ROOT, 'src/renderer'),
     base: './',
     mode: 'production',
-    define: { 'process.env.NODE_ENV': '"production"' }, // The test runner's own is `test`.
     plugins: [react()],
     build: { outDir: PAGE_FOLDER, emptyOutDir: true, assetsInlineLimit: 0, modulePreload: { polyfill: false } }
   })

@@ -10,7 +10,7 @@ export default class LastLines implements Reporter {
   onTestRunEnd(modules: readonly TestModule[]): void {
     const skipped = new Map<string, number>()
     for (const test of modules.flatMap((module) => [...module.children.allTests('skipped')])) {
-      const kind = KINDS.find(({ name }) => test.fullName.startsWith(`${name} `) || test.fullName.startsWith(`${name} >`))
+      const kind = KINDS.find(({ name }) => test.fullName.startsWith(`${name}:`))
       if (kind !== undefined) skipped.set(kind.name, (skipped.get(kind.name) ?? 0) + 1)
     }
     for (const { name, missing } of KINDS) {
