@@ -1,0 +1,116 @@
+"""A sidecar that is killed at random points, again and again, on one data folder; and what must be there afterwards.
+
+Law: what the sidecar has written to its stdout is acknowledged, whether or not anybody had read it when it died. Each
+topic is a class of rules above `KillMachine` (`SessionFacts` is one): it asks by `ask`, keeps its model in `heard`, and
+compares it in `check` with what a new sidecar says. All of them are played together, in `test_kills`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import json
+import os
+import select
+import shutil
+import signal
+import sqlite3
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, rule
+
+from tests.hosts import Host
+
+FASTEST = {"LLM_SIDECAR_SESSION_CHECKPOINT_MS": "50", "LLM_SIDECAR_MAX_CONCURRENT_INFERENCES": "20"}
+
+
+class KillMachine(RuleBasedStateMachine):
+    """One data folder. Subclasses call `super()` in what they override."""
+
+    kills = 0
+    """Of all machines of this run."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.folder = Path(tempfile.mkdtemp(prefix="kills-"))
+        self.numbers = itertools.count(1)
+        self.asked: dict[str, tuple[str, dict[str, Any]]] = {}
+        """Method and params of what is not answered yet, by request id."""
+        self._spawned = 0
+        self.host = self._spawn()
+
+    # --- for the topics ---
+
+    def ask(self, method: str, params: dict[str, Any]) -> str:
+        """Send a request, and wait for nothing."""
+        request_id = self.host.ask(method, params)
+        self.asked[request_id] = (method, params)
+        return request_id
+
+    def heard(self, message: dict[str, Any], method: str | None, params: dict[str, Any]) -> None:
+        """The sidecar said `message`: a notification, or the answer to a request of `method` and `params`."""
+
+    def check(self) -> None:
+        """A new sidecar serves the folder: compare, and take what is there for what was in doubt."""
+
+    # --- rules of all ---
+
+    @rule(milliseconds=st.integers(0, 60))
+    def let_it_work(self, milliseconds: int) -> None:
+        """Some time passes; what comes meanwhile is read. (The time is the random point, nothing waits for it.)"""
+        assert self.host.process.stdout is not None
+        while select.select([self.host.process.stdout.fileno()], [], [], milliseconds / 1000)[0]:
+            self._hear(self.host.read())
+            milliseconds = 0
+
+    @rule()
+    def await_the_answers(self) -> None:
+        """Everything asked is answered (what that started may go on)."""
+        while self.asked:
+            self._hear(self.host.read())
+
+    @rule()
+    def kill(self) -> None:
+        KillMachine.kills += 1
+        self.host.signal(signal.SIGKILL)
+        self.host.wait()
+        with contextlib.suppress(json.JSONDecodeError):  # the last line may be half a line
+            for line in self.host.read_to_end().splitlines():
+                self._hear(json.loads(line))
+        self.host.close()
+        self.asked.clear()
+        self.host = self._spawn()
+        self.host.call("ping")
+        self.host.call("llm:get-status")
+        self._check_integrity()
+        self.check()
+
+    def teardown(self) -> None:
+        try:
+            self.kill()
+        finally:
+            self.host.close()
+            shutil.rmtree(self.folder, ignore_errors=True)
+
+    # --- inside ---
+
+    def _spawn(self) -> Host:
+        self._spawned += 1
+        return Host(
+            data_dir=self.folder / "data",
+            stderr=self.folder / f"stderr-{self._spawned}",
+            environment={**FASTEST, **{k: v for k, v in os.environ.items() if k == "COVERAGE_PROCESS_START"}},
+        )
+
+    def _hear(self, message: dict[str, Any]) -> None:
+        method, params = self.asked.pop(message.get("id") or "", (None, {}))
+        self.heard(message, method, params)
+
+    def _check_integrity(self) -> None:
+        path = self.folder / "data" / "llm-sidecar.sqlite3"
+        with contextlib.closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as connection:
+            assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+            assert connection.execute("PRAGMA foreign_key_check").fetchall() == []
