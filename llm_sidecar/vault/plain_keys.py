@@ -6,6 +6,7 @@ origin as in the vault. Once there is a key, `Vault.absorb` takes it over, and t
 
 from __future__ import annotations
 
+import contextlib
 import os
 import threading
 from typing import Final, Literal
@@ -42,12 +43,14 @@ class PlainKeys:
     def __init__(self, folder: str) -> None:
         self._folder = folder
         self._path = os.path.join(folder, FILE_NAME)
+        self._files = (self._path, f"{self._path}.new", f"{self._path}.leaving")
         self._writing = threading.Lock()
         self._in_memory: dict[str, PlainRecord] = {}
 
     @property
     def exists(self) -> bool:
-        return os.path.lexists(self._path) if self._folder else bool(self._in_memory)
+        """Whether there is anything to take over or to remove; a crash may have left a part."""
+        return any(map(os.path.lexists, self._files)) if self._folder else bool(self._in_memory)
 
     def has(self, profile_id: str, field: str) -> bool:
         """Raises VAULT_READ_ERROR, VAULT_CORRUPT."""
@@ -104,14 +107,17 @@ class PlainKeys:
         )
 
     def destroy(self) -> None:
-        """Overwrite the file, then remove it. Slow. Raises VAULT_WRITE_ERROR."""
+        """Overwrite the file, then remove it, and what a crash left of it. Slow. Raises VAULT_WRITE_ERROR."""
         self._in_memory = {}
         if not self._folder:
             return
+        leaving = self._files[-1]
         try:
-            private_file.erase(self._path)
-        except FileNotFoundError:
-            return
+            private_file.erase(leaving)
+            with contextlib.suppress(FileNotFoundError):
+                os.replace(self._path, leaving)  # half overwritten, it must not be taken for a damaged one
+            for path in self._files[1:]:
+                private_file.erase(path)
         except OSError as error:
             name = faults.errno_name(error)
             raise faults.unwritable(self._path, f"the system says {name}", reason=name) from None

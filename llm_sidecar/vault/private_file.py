@@ -37,7 +37,7 @@ def read(path: str, limit: int) -> bytes | None:
                 os.fchmod(descriptor, 0o600)
         pieces: list[bytes] = []
         left = limit + 1
-        while left and (piece := os.read(descriptor, min(left, 1 << 20))):
+        while left and (piece := os.read(descriptor, min(left, 1 << 16))):
             pieces.append(piece)
             left -= len(piece)
         return b"".join(pieces)
@@ -97,8 +97,12 @@ def discard(path: str) -> None:
 
 
 def erase(path: str) -> None:
-    """Overwrite a file with zeros, then remove it. (A disk or a file system may keep copies all the same.)"""
-    descriptor = os.open(path, os.O_WRONLY | _FLAGS)
+    """Overwrite a file with zeros, then remove it, if it is there. (A disk or a file system may keep copies all the
+    same.)"""
+    try:
+        descriptor = os.open(path, os.O_WRONLY | _FLAGS)
+    except FileNotFoundError:
+        return
     try:
         left = os.fstat(descriptor).st_size
         while left > 0:
