@@ -13,7 +13,7 @@ from llm_sidecar.cli.answer_view import AnswerView
 from llm_sidecar.cli.failure import describe
 from llm_sidecar.cli.printable import printable
 from llm_sidecar.cli.received import ReceivedAnswer
-from llm_sidecar.cli.screen import Row
+from llm_sidecar.cli.screen import Row, Table
 from llm_sidecar.client import ErrorEvent, SidecarError
 
 
@@ -53,6 +53,16 @@ class PlainScreen:
     def rows(self, rows: Sequence[Row]) -> None:
         width = max(len(row.label) for row in rows)
         print("\n".join(f"{row.label:<{width}}  {row.value}" for row in rows), flush=True)
+
+    def table(self, table: Table) -> None:
+        cells = [[table.label_title, *table.labels], *([column.title, *column.cells] for column in table.columns)]
+        widths = [max(map(len, column)) for column in cells]
+        for label, *figures in zip(*cells, strict=True):
+            shown = [label.ljust(widths[0]), *(f.rjust(w) for f, w in zip(figures, widths[1:], strict=True))]
+            print("  ".join(shown).rstrip())
+        if table.note:
+            print(table.note, file=sys.stderr)
+        sys.stdout.flush()
 
     def failure(self, error: SidecarError | ErrorEvent) -> None:
         print("\n".join(describe(error)), file=sys.stderr, flush=True)

@@ -10,13 +10,14 @@ from typing import Final
 
 from rich.console import Console
 from rich.padding import Padding
-from rich.table import Table
+from rich.table import Table as Grid
 from rich.text import Text
 
 from llm_sidecar.cli.answer_view import AnswerView
 from llm_sidecar.cli.failure import describe
 from llm_sidecar.cli.printable import printable
-from llm_sidecar.cli.screen import Row, Tone
+from llm_sidecar.cli.rich_figures import figures
+from llm_sidecar.cli.screen import Row, Table, Tone
 from llm_sidecar.cli.terminal_view import TerminalView
 from llm_sidecar.client import ErrorEvent, SidecarError
 
@@ -34,7 +35,7 @@ class RichScreen:
         self._console.print()
 
     def question(self, text: str) -> None:
-        line = Table.grid(padding=(0, 1))
+        line = Grid.grid(padding=(0, 1))
         line.add_row(Text("❯", style="bold cyan"), Text(printable(text), style="bold"))
         self._console.print(line)
         self._console.print()
@@ -43,12 +44,17 @@ class RichScreen:
         return TerminalView(self._console, printable(title), framed=framed)
 
     def rows(self, rows: Sequence[Row]) -> None:
-        table = Table.grid(padding=(0, 2))
+        table = Grid.grid(padding=(0, 2))
         for row in rows:
             table.add_row(
                 Text(row.label, style="dim", no_wrap=True), Text(row.value, style=_STYLES[row.tone], overflow="fold")
             )
         self._console.print(Padding(table, (0, 1)))
+
+    def table(self, table: Table) -> None:
+        self._console.print(Padding(figures(table, self._console), (0, 1, 1, 1)))
+        if table.note:
+            self._console.print(Padding(Text(table.note, style="dim"), (0, 1, 1, 1)))
 
     def failure(self, error: SidecarError | ErrorEvent) -> None:
         sentence, *hints = describe(error)

@@ -23,6 +23,25 @@ class Row(NamedTuple):
     tone: Tone = "plain"
 
 
+class Column(NamedTuple):
+    """A column of figures: one for each row. Where not all columns fit, the highest `rank` goes first."""
+
+    title: str
+    cells: list[str]
+    rank: int
+
+
+class Table(NamedTuple):
+    """Rows of figures, with a bar for each (from 0 to 1, of `measure`), and a last row without one: the total."""
+
+    label_title: str
+    labels: list[str]
+    columns: list[Column]
+    bars: list[float]
+    measure: str
+    note: str = ""
+
+
 class Screen(Protocol):
     """What the commands say."""
 
@@ -40,6 +59,10 @@ class Screen(Protocol):
 
     def rows(self, rows: Sequence[Row]) -> None:
         """A table."""
+        ...
+
+    def table(self, table: Table) -> None:
+        """A table of figures, and a plot of it where there is room for one."""
         ...
 
     def failure(self, error: SidecarError | ErrorEvent) -> None:

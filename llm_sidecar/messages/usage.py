@@ -28,10 +28,10 @@ class UsageSummaryParams(Params, kw_only=True):
 
 class UsageSummaryRow(Shape, kw_only=True):
     """The inferences of one group. `key`: the provider, model, day (`2026-11-28`), session or profile; null for the
-    group of those that have none, and where nothing groups them. `cost`: US dollars of those whose price is known,
-    `unpriced` is how many others used something. `firstTokenMs` and `totalMs` are means in milliseconds, of the answers
-    that had a token and of those that are complete; null where there are none. An answer from the cache used nothing: it
-    is one of the requests, and nothing else."""
+    group of those that have none, and where nothing groups them. `cost`: US dollars of those whose price is known;
+    `unpriced` is how many others used something that may have one. `firstTokenMs` and `totalMs` are means in
+    milliseconds, of the answers that had a token and of those that are complete; null where there are none. An answer
+    from the cache used nothing: it is one of the requests, and nothing else."""
 
     key: str | None
     requests: int
@@ -91,6 +91,7 @@ class UsageRow(Shape, kw_only=True):
     reasoning_tokens: int | None = None
     source: Literal["reported", "estimated", "partial"]
     cost: float | None
+    """US dollars; null where a price is not known, 0 where there is none to pay (models of this machine, the cache)."""
     first_token_ms: int | None
     total_ms: int
     attempts: int

@@ -20,6 +20,7 @@ from llm_sidecar.messages.usage import (
     UsageSummaryParams,
     UsageSummaryRow,
 )
+from llm_sidecar.providers.prices import may_cost
 from llm_sidecar.services.budgets import Budgets
 from llm_sidecar.services.inference_run import InferenceRun
 from llm_sidecar.services.pages import DEFAULT_PAGE, fitting, numbers_of
@@ -47,10 +48,14 @@ class UsageService:
         await self.add(_row_of(run, outcome, self._clock()))
 
     async def add(self, row: UsageRow) -> None:
-        """As `record`, for what was no inference here (an item of a provider's batch)."""
+        """As `record`, for what was no inference here."""
         spent = self._budgets.add(row.profile_id, row.at, row.cost)
         await self._rows.add(row)
         await self._budgets.stored(spent)
+
+    async def added(self, row: UsageRow) -> None:
+        """As `add`, for a row that is stored already, together with what it belongs to (an item of a batch)."""
+        await self._budgets.stored(self._budgets.add(row.profile_id, row.at, row.cost))
 
     async def list(self, params: UsageListParams) -> UsageList:
         """A page, newest first. Raises `VALIDATION_ERROR` for a cursor that no page gave."""
@@ -96,7 +101,7 @@ def _row_of(run: InferenceRun, outcome: DoneEvent | ErrorEvent, at: int) -> Usag
         cache_write_tokens=usage.cache_write_tokens,
         reasoning_tokens=usage.reasoning_tokens,
         source=usage.source,
-        cost=outcome.cost,
+        cost=0.0 if outcome.cost is None and not may_cost(run.route.endpoint) else outcome.cost,
         first_token_ms=timings.first_token_ms,
         total_ms=timings.total_ms,
         attempts=outcome.attempts,
