@@ -37,11 +37,12 @@ def run() -> Callable[[Coroutine[Any, Any, Any]], Any]:
 
 @pytest.fixture
 def spawn(tmp_path: Path) -> Iterator[Callable[..., Host]]:
-    """Start sidecars that end with the test: `spawn(*options, environment=…, stdin=…, stdout=…)`."""
+    """Start sidecars that end with the test: `spawn(*options, environment=…, stdin=…, stdout=…)`. Each has a data folder
+    of its own (the first: `data`), unless `data_dir` says which."""
     hosts: list[Host] = []
 
     def start(*options: str, **more: Any) -> Host:
-        more.setdefault("data_dir", tmp_path / "data")
+        more.setdefault("data_dir", tmp_path / (f"data-{len(hosts)}" if hosts else "data"))
         host = Host(*options, stderr=tmp_path / f"stderr-{len(hosts)}", **more)
         hosts.append(host)
         return host

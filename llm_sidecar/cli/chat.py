@@ -13,7 +13,7 @@ import contextlib
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import AsyncExitStack
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from typing import Any
 
 from llm_sidecar.cli.answer_view import stream_answer
@@ -52,11 +52,24 @@ def _chat(options: argparse.Namespace, screen: Screen) -> int:
         handshake = InitializeParams(protocol_version=PROTOCOL_VERSION, prewarm=[choice.provider_id])
         open_now = AsyncExitStack()
         try:
-            start = SidecarProcess.start(environment=choice.environment, handshake=handshake)
-            sidecar = runner.run(open_now.enter_async_context(start))
+            sidecar = runner.run(_start(open_now, choice, handshake))
             return _converse(runner, _Chat(sidecar, choice, screen, Conversation(options.system)))
         finally:
             runner.run(open_now.aclose())
+
+
+async def _start(stack: AsyncExitStack, choice: Choice, handshake: InitializeParams) -> SidecarProcess:
+    """A sidecar on the data folder; one that keeps nothing, where another (an application's, or another chat's) has it."""
+
+    def start(*arguments: str) -> AbstractAsyncContextManager[SidecarProcess]:
+        return SidecarProcess.start(arguments=arguments, environment=choice.environment, handshake=handshake)
+
+    try:
+        return await stack.enter_async_context(start())
+    except SidecarError as error:
+        if error.code != "DATA_DIR_LOCKED":
+            raise
+    return await stack.enter_async_context(start("--in-memory"))
 
 
 async def _choice(options: argparse.Namespace) -> Choice:

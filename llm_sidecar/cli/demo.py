@@ -34,7 +34,7 @@ def main(arguments: list[str]) -> int:
 
 async def _demo(options: argparse.Namespace, screen: Screen) -> int:
     handshake = InitializeParams(protocol_version=PROTOCOL_VERSION, prewarm=[options.provider])
-    async with SidecarProcess.start(handshake=handshake) as sidecar:
+    async with SidecarProcess.start(arguments=["--in-memory"], handshake=handshake) as sidecar:
         ready = f"ready {duration(sidecar.handshake_ms / 1000)} after its start"
         screen.heading(f"llm-sidecar {sidecar.server.server.version}", ready)
         screen.question(options.prompt)

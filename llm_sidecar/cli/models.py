@@ -49,7 +49,7 @@ def _models(provider_id: str | None, *, as_json: bool) -> int:
 
 
 async def _ask(provider_id: str | None) -> Any:
-    async with SidecarProcess.start(environment=os.environ) as sidecar:
+    async with SidecarProcess.start(arguments=["--in-memory"], environment=os.environ) as sidecar:
         if provider_id is None:
             return await sidecar.request("llm:providers:list")
         return await sidecar.request("llm:models:list", {"providerId": provider_id})

@@ -1,6 +1,6 @@
 """A trial run: `doctor` spawns a real sidecar, shakes hands, asks the demo provider, and lets it go.
 
-Law: every finding is what a host would see. A sidecar that cannot start is a finding, not an exception.
+Law: every finding is what a host would see, but for what is kept: the trial keeps nothing. A sidecar that cannot start is a finding, not an exception.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ async def run_trial(environment: Mapping[str, str]) -> list[Check]:
     """Start-to-handshake time, a round trip, the purity of stdout, and the exit."""
     checks: list[Check] = []
     try:
-        async with SidecarProcess.start(environment=environment) as sidecar:
+        async with SidecarProcess.start(arguments=["--in-memory"], environment=environment) as sidecar:
             checks.append(_handshake(sidecar))
             checks.append(await _round_trip(sidecar))
     except SidecarError as error:

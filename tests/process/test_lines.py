@@ -128,12 +128,12 @@ def test_no_secret_of_a_refused_request_is_told_anywhere(spawn: Callable[..., Ho
 def test_a_developer_is_shown_the_stack_and_nobody_else(spawn: Callable[..., Host]) -> None:
     program = (
         "import sys\n"
-        "from llm_sidecar import methods\n"
+        "from llm_sidecar.methods import composition\n"
         "from llm_sidecar.cli.main import main\n"
-        "class Failing(methods.Methods):\n"
-        "    def __init__(self, *args):\n"
+        "class Failing(composition.Methods):\n"
+        "    def __init__(self, *args, **options):\n"
         "        raise RuntimeError('sk-canary-31337')\n"
-        "methods.Methods = Failing\n"
+        "composition.Methods = Failing\n"
         "sys.argv[1:] = ['serve', *sys.argv[1:]]\n"
         "main()\n"
     )

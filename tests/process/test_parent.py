@@ -51,7 +51,7 @@ def family(tmp_path: Path) -> Iterator[Callable[..., Family]]:
     families: list[Family] = []
 
     def start(*messages: Any, **options: Any) -> Family:
-        families.append(Family(tmp_path, list(messages), **options))
+        families.append(Family(tmp_path / str(len(families)), list(messages), **options))
         return families[-1]
 
     yield start

@@ -56,10 +56,14 @@ def test_the_option_names_the_data_folder_before_the_environment_does(
     for option in (("--data-dir", str(folder)), (f"--data-dir={folder}",)):
         host = spawn(*option, data_dir=tmp_path / "other")
         assert in_force(host)["maxBatchItems"] == 2
+        host.close_stdin()
+        assert host.wait() == 0
 
 
-def test_reading_settings_creates_nothing(spawn: Callable[..., Host], tmp_path: Path) -> None:
-    host = spawn(data_dir=tmp_path / "not" / "there")
+def test_a_sidecar_in_memory_reads_its_settings_and_creates_nothing(spawn: Callable[..., Host], tmp_path: Path) -> None:
+    (tmp_path / "config.toml").write_text("[limits]\nmaxBatchItems = 2\n")
+    assert in_force(spawn("--in-memory", data_dir=tmp_path))["maxBatchItems"] == 2
+    host = spawn("--in-memory", data_dir=tmp_path / "not" / "there")
     host.call("initialize", HELLO)
     host.close_stdin()
     assert host.wait() == 0
