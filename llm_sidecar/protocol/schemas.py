@@ -71,6 +71,8 @@ def bounds_in_words(schema: Schema) -> list[str]:
     words += _range(schema.get("minLength"), schema.get("maxLength"), " characters")
     words += _range(schema.get("minItems"), schema.get("maxItems"), " items")
     words += _range(schema.get("minimum"), schema.get("maximum"), "")
+    if "multipleOf" in schema:
+        words.append(f"a multiple of {schema['multipleOf']}")
     if "items" in schema:
         words += [f"each {word}" for word in bounds_in_words(schema["items"])]
     if "pattern" in schema:
