@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from llm_sidecar.errors import FieldProblem, InvalidParams
+from llm_sidecar.errors import FieldProblem, InvalidParams, SidecarError
 from llm_sidecar.messages.profile import RotateVaultParams, UnlockVaultParams, VaultStatus
 from llm_sidecar.redaction import hide
 from llm_sidecar.services.audit import AuditLog
@@ -31,16 +31,21 @@ class VaultService:
     def status(self) -> VaultStatus:
         """`llm:vault:status`."""
         status = self._keys.vault.status()
+        code, plaintext_keys = status.code, 0
+        try:
+            plaintext_keys = self._profiles.plaintext_count()
+        except SidecarError as error:
+            code = error.code
         return VaultStatus(
             state="unavailable" if status.state == "unreadable" else status.state,
             available=status.available,
             source=status.source,
             records=status.records if status.state == "open" else None,
-            plaintext_keys=self._profiles.plaintext_count(),
+            plaintext_keys=plaintext_keys,
             generation=status.generation if status.state == "open" else None,
             rotation_pending=len(status.slots) > 1,
             backups=status.backups,
-            code=status.code,
+            code=code,
         )
 
     async def unlock(self, params: UnlockVaultParams) -> VaultStatus:

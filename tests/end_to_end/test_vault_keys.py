@@ -233,6 +233,33 @@ def test_the_variable_counts_only_where_that_is_allowed_and_leaves_the_environme
     assert ignored.logs("the variable is not used: see --allow-env-key")
 
 
+def test_a_damaged_file_of_plaintext_keys_is_told_and_left_as_it_is(spawn: Spawn, tmp_path: Path) -> None:
+    host = spawn()
+    greet(host, None)
+    create(host, URL)
+    stop(host)
+    file = tmp_path / "data" / "vault" / "keys.plain.json"
+    file.write_bytes(b"{")
+    again = spawn(data_dir=tmp_path / "data")
+    greet(again, None)
+    assert again.call("llm:vault:status")["code"] == "VAULT_CORRUPT"
+    assert again.refusal("llm:inference", {"messages": QUESTION})["data"]["code"] == "VAULT_CORRUPT"
+    assert len(again.call("llm:profiles:list")["profiles"]) == 1
+    assert again.call("llm:vault:unlock", {"vaultKey": VAULT_KEY})["available"] is True
+    assert file.read_bytes() == b"{"
+
+
+def test_a_keyring_that_is_not_there_locks_the_vault_and_writes_no_plaintext(spawn: Spawn, tmp_path: Path) -> None:
+    host = spawn("--keyring", environment={"PYTHON_KEYRING_BACKEND": "keyring.backends.fail.Keyring"})
+    greet(host, None)
+    params = {"name": "n", "providerType": "openai", "apiKey": KEY}
+    assert host.refusal("llm:profiles:create", params)["data"]["code"] == "VAULT_LOCKED"
+    assert host.call("llm:vault:status")["state"] == "locked"
+    assert host.call("llm:profiles:create", {"name": "n", "providerType": "ollama"})["profile"]["isActive"] is True
+    stop(host)
+    assert KEY.encode() not in everything_in(tmp_path / "data")
+
+
 def test_in_memory_nothing_touches_the_disk(spawn: Spawn, tmp_path: Path) -> None:
     with listening(answering()) as server:
         host = spawn("--in-memory")
