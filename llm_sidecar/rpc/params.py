@@ -17,6 +17,8 @@ from llm_sidecar.errors import FieldProblem, InvalidParams
 _PLACE: Final = re.compile(r" - at `.*`$")
 _QUOTED_VALUE: Final = re.compile(r"'[^']*'")
 _MOST_PROBLEMS: Final = 50
+_is_field_name: Final = re.compile(r"[A-Za-z_$][A-Za-z0-9_$]{0,29}").fullmatch
+"""What a misspelt field looks like; anything else in its place may be a key, and is not told."""
 
 
 def decode_params(params: dict[str, Any] | list[Any] | None, shape: type[Any]) -> Any:
@@ -79,7 +81,8 @@ def _struct_problems(value: dict[str, Any], shape: type[msgspec.Struct], path: s
             found.append(FieldProblem(place, "is required"))
     if config.forbid_unknown_fields:
         unknown = [name for name in value if name not in known]
-        found += [FieldProblem(f"{path}.{name[:100]}" if path else name[:100], "unknown field") for name in unknown]
+        shown = [name if _is_field_name(name) else "…" for name in unknown]
+        found += [FieldProblem(f"{path}.{name}" if path else name, "unknown field") for name in shown]
     return found
 
 

@@ -100,6 +100,15 @@ def test_every_broken_rule_is_named_and_no_value_is_told(spawn: Spawn) -> None:
     assert "canary" not in host.stderr()
 
 
+@pytest.mark.parametrize("method", ["llm:profiles:create", "llm:vault:unlock", "llm:inference", "ping"])
+def test_a_key_where_the_name_of_a_field_belongs_is_not_told(spawn: Spawn, method: str) -> None:
+    for key in (KEY, "AIzaSyA0123456789abcdefghijklmnopqrstuv", "0123456789abcdef0123456789abcdef"):
+        host = spawn("--log-level", "debug")
+        refusal = host.refusal(method, {key: 1})
+        assert "…" in codes(refusal)
+        assert key not in json.dumps(refusal) + host.stderr()
+
+
 def test_a_key_may_come_later_and_is_missed_only_by_use(spawn: Spawn) -> None:
     with listening(answering()) as server:
         host = spawn()
