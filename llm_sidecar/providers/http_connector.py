@@ -46,7 +46,13 @@ class Sending:
         """Whether `error` is a kept connection that was closed before a byte of the answer, and not one too many."""
         import aiohttp
 
-        is_closed = isinstance(error, aiohttp.ServerDisconnectedError | ConnectionResetError | BrokenPipeError)
+        is_closed = isinstance(
+            error,
+            aiohttp.ServerDisconnectedError
+            | aiohttp.ClientOSError  # "Can not write request body"
+            | ConnectionResetError
+            | BrokenPipeError,
+        )
         may = self.connection_is_kept and is_closed and self._repetitions < _MOST_REPETITIONS
         self.connection_is_kept = False
         self._repetitions += 1
