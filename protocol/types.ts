@@ -29,6 +29,11 @@ export type ErrorCode =
   | "FIRST_TOKEN_TIMEOUT"
   | "STREAM_TIMEOUT"
   | "OVERLOADED"
+  | "SESSION_LIMIT"
+  | "BUDGET_EXCEEDED"
+  | "SESSION_NOT_FOUND"
+  | "SESSION_EXISTS"
+  | "SESSION_BUSY"
   | "INFERENCE_NOT_FOUND"
   | "INFERENCE_EXISTS"
   | "REPLAY_GAP"
@@ -36,6 +41,23 @@ export type ErrorCode =
   | "CANCELLED"
   | "PROFILE_NOT_FOUND"
   | "NO_ACTIVE_PROFILE"
+  | "ALTERNATE_NOT_FOUND"
+  | "DISCOVERY_ERROR"
+  | "VAULT_READ_ERROR"
+  | "VAULT_WRITE_ERROR"
+  | "VAULT_LOCKED"
+  | "VAULT_WRONG_KEY"
+  | "VAULT_CORRUPT"
+  | "VAULT_TAMPERED"
+  | "VAULT_NEWER"
+  | "DATA_DIR_LOCKED"
+  | "STORAGE_READ_ERROR"
+  | "STORAGE_WRITE_ERROR"
+  | "STORAGE_CORRUPT"
+  | "STORAGE_NEWER"
+  | "JOB_NOT_FOUND"
+  | "JOB_EXISTS"
+  | "JOB_INTERRUPTED"
   | "SERVICE_NOT_FOUND";
 
 /** `error` of a response. */
@@ -122,12 +144,10 @@ export interface CancelRequestParams {
   id: string | number;
 }
 
-/** `llm:inference`: one streamed answer. Times are milliseconds. */
+/** `llm:inference`: one streamed answer. */
 export interface InferenceParams {
   /** 1 to 100 characters */
   inferenceId?: string;
-  /** 1 to 100 items */
-  messages: Message[];
   /** 1 to 100 characters */
   profileId?: string;
   /** 1 to 100 characters */
@@ -169,48 +189,8 @@ export interface InferenceParams {
   /** 1 to 100 characters */
   windowId?: string;
   metadata?: Record<string, unknown>;
-}
-
-/**
- * One turn. An assistant turn may carry `toolCalls`; a tool turn answers one by `toolCallId`.
- *
- * `providerState` is opaque: what a provider wants to see again (signatures), as an `llm:done` gave it.
- */
-export interface Message {
-  role: "assistant" | "system" | "tool" | "user";
-  /** at most 100,000 characters; at most 100 items */
-  content: string | Array<TextPart | ImagePart>;
-  /** at most 128 items */
-  toolCalls?: ToolCall[];
-  /** at most 16,384 characters */
-  toolCallId?: string;
-  providerState?: Record<string, unknown>;
-}
-
-/** `{type: "text", text}`, at most 100,000 characters. */
-export interface TextPart {
-  type: "text";
-  /** at most 100,000 characters */
-  text: string;
-}
-
-/** An image by value (`mediaType` and base64 `data`) or by `url`, never both. */
-export interface ImagePart {
-  type: "image";
-  /** matches `^image/[a-z0-9.+-]{1,40}$` */
-  mediaType?: string;
-  data?: string;
-  /** 1 to 8,192 characters */
-  url?: string;
-}
-
-/** A call the model made. `arguments` is JSON text, exactly as the model wrote it (it may be invalid JSON). */
-export interface ToolCall {
-  /** at most 16,384 characters */
-  id: string;
-  /** 1 to 200 characters */
-  name: string;
-  arguments: string;
+  /** 1 to 100 items */
+  messages: Message[];
 }
 
 /** A function the model may call; `parameters` is a JSON Schema object. */
@@ -259,6 +239,48 @@ export interface ReasoningOptions {
 export interface RetryOptions {
   /** 0 to 10; default `2` */
   maxRetries?: number;
+}
+
+/**
+ * One turn. An assistant turn may carry `toolCalls`; a tool turn answers one by `toolCallId`.
+ *
+ * `providerState` is opaque: what a provider wants to see again (signatures), as an `llm:done` gave it.
+ */
+export interface Message {
+  role: "assistant" | "system" | "tool" | "user";
+  /** at most 100,000 characters; at most 100 items */
+  content: string | Array<TextPart | ImagePart>;
+  /** at most 128 items */
+  toolCalls?: ToolCall[];
+  /** at most 16,384 characters */
+  toolCallId?: string;
+  providerState?: Record<string, unknown>;
+}
+
+/** `{type: "text", text}`, at most 100,000 characters. */
+export interface TextPart {
+  type: "text";
+  /** at most 100,000 characters */
+  text: string;
+}
+
+/** An image by value (`mediaType` and base64 `data`) or by `url`, never both. */
+export interface ImagePart {
+  type: "image";
+  /** matches `^image/[a-z0-9.+-]{1,40}$` */
+  mediaType?: string;
+  data?: string;
+  /** 1 to 8,192 characters */
+  url?: string;
+}
+
+/** A call the model made. `arguments` is JSON text, exactly as the model wrote it (it may be invalid JSON). */
+export interface ToolCall {
+  /** at most 16,384 characters */
+  id: string;
+  /** 1 to 200 characters */
+  name: string;
+  arguments: string;
 }
 
 export interface InferenceAccepted {
@@ -766,6 +788,653 @@ export interface PriceTier {
   abovePromptTokens: number;
 }
 
+/**
+ * `llm:session:create`: what every run of it begins with; a run may say otherwise.
+ *
+ * `idleTimeoutMs`: without activity for so long it stops counting as live; it is never lost. `ephemeral`: it ends with
+ * its window.
+ */
+export interface SessionConfig {
+  /** 1 to 100 characters */
+  sessionId?: string;
+  /** 1 to 100 characters */
+  providerId?: string;
+  /** 1 to 100 characters */
+  profileId?: string;
+  /** 1 to 300 characters */
+  modelId?: string;
+  /** at most 100,000 characters */
+  systemPrompt?: string;
+  /** 0 to 2 */
+  temperature?: number;
+  /** 1 to 100,000 */
+  maxTokens?: number;
+  metadata?: Record<string, unknown>;
+  /** 1,000 to 2,592,000,000; default `1800000` */
+  idleTimeoutMs?: number;
+  /** 1 to 100 characters */
+  windowId?: string;
+  /** default `false` */
+  ephemeral?: boolean;
+  /** default `"error"` */
+  contextPolicy?: "error" | "truncate";
+}
+
+/** A session. `isActive`: it counts against the limits of live sessions now. Instants are epoch milliseconds. */
+export interface SessionInfo {
+  sessionId: string;
+  providerId: string | null;
+  modelId: string | null;
+  profileId?: string;
+  createdAt: number;
+  lastActivity: number;
+  isActive: boolean;
+  /** default `false` */
+  isRunning?: boolean;
+  messageCount: number;
+  totalTokens: number;
+  totalCost: number | null;
+  metadata?: Record<string, unknown>;
+  systemPrompt?: string;
+  windowId?: string;
+  /** default `false` */
+  ephemeral?: boolean;
+}
+
+/** `llm:session:run`: the new messages of this turn, and how to answer it; what came before is the session's. */
+export interface SessionRunParams {
+  /** 1 to 100 characters */
+  inferenceId?: string;
+  /** 1 to 100 characters */
+  profileId?: string;
+  /** 1 to 100 characters */
+  providerId?: string;
+  /** 1 to 300 characters */
+  modelId?: string;
+  /** at most 100,000 characters */
+  systemPrompt?: string;
+  /** 0 to 2 */
+  temperature?: number;
+  /** 1 to 100,000 */
+  maxTokens?: number;
+  /** 0 to 1 */
+  topP?: number;
+  /** at most 16 items; each 1 to 500 characters */
+  stop?: string[];
+  /** -9,223,372,036,854,775,808 to 9,223,372,036,854,775,807 */
+  seed?: number;
+  /** default `true` */
+  stream?: boolean;
+  /** 1,000 to 600,000 */
+  timeoutMs?: number;
+  /** 1 to 600,000 */
+  firstTokenTimeoutMs?: number;
+  /** 1 to 600,000 */
+  chunkTimeoutMs?: number;
+  /** at most 128 items */
+  tools?: ToolDefinition[];
+  toolChoice?: "auto" | "none" | "required" | NamedTool;
+  responseFormat?: TextFormat | JsonFormat | JsonSchemaFormat;
+  reasoning?: ReasoningOptions;
+  retry?: RetryOptions;
+  /** at most 10 items; each at most 100 characters */
+  fallbackProfileIds?: string[];
+  /** default `false` */
+  cache?: boolean;
+  /** default `false` */
+  queue?: boolean;
+  /** 1 to 100 characters */
+  windowId?: string;
+  metadata?: Record<string, unknown>;
+  /** 1 to 100 characters */
+  sessionId: string;
+  /** 1 to 100 items */
+  messages: Message[];
+  contextPolicy?: "error" | "truncate";
+}
+
+export interface SessionParams {
+  /** 1 to 100 characters */
+  sessionId: string;
+}
+
+/**
+ * `limit` defaults to 50. Latest activity first; without the system prompts. A page also ends where the next
+ * session would not fit one line.
+ */
+export interface SessionListParams {
+  /** 1 to 200 characters */
+  cursor?: string;
+  /** 1 to 200 */
+  limit?: number;
+}
+
+export interface SessionList {
+  sessions: SessionInfo[];
+  nextCursor: string | null;
+}
+
+/** `limit` defaults to 50. Oldest first; a page also ends where the next message would not fit one line. */
+export interface SessionHistoryParams {
+  /** 1 to 100 characters */
+  sessionId: string;
+  /** 1 to 200 characters */
+  cursor?: string;
+  /** 1 to 200 */
+  limit?: number;
+}
+
+export interface SessionHistory {
+  messages: SessionMessage[];
+  nextCursor: string | null;
+}
+
+/**
+ * A message of a session. `state`: how its turn ended, where it is an answer that was `cancelled`, or `interrupted`
+ * by the end of the process; `running`: it is being written.
+ */
+export interface SessionMessage {
+  messageId: string;
+  role: "assistant" | "system" | "tool" | "user";
+  content: string | Array<TextPart | ImagePart>;
+  toolCalls?: ToolCall[];
+  toolCallId?: string;
+  providerState?: Record<string, unknown>;
+  createdAt: number;
+  /** default `"complete"` */
+  state?: "cancelled" | "complete" | "interrupted" | "running";
+  /** 1 to 100 characters */
+  inferenceId?: string;
+  modelId?: string;
+  /** at least 0 */
+  totalTokens?: number;
+  cost?: number;
+  /** at least 0 */
+  omittedBytes?: number;
+}
+
+/**
+ * A copy of the session up to and with `atMessageId` (without it: of every turn that is over). It begins with no
+ * tokens and no cost of its own.
+ */
+export interface SessionForkParams {
+  /** 1 to 100 characters */
+  sessionId: string;
+  /** 1 to 100 characters */
+  atMessageId?: string;
+  /** 1 to 100 characters */
+  newSessionId?: string;
+}
+
+export interface ProfileList {
+  profiles: Profile[];
+  encryptionAvailable: boolean;
+  activeProfileId: string | null;
+  warning?: string;
+}
+
+/** A connection profile. `apiKey` says only whether there is a key. Instants are epoch milliseconds. */
+export interface Profile {
+  id: string;
+  name: string;
+  providerType: "anthropic" | "azure" | "deepseek" | "embedded" | "google" | "llama.cpp" | "lmstudio" | "ollama" | "openai" | "openai-compatible";
+  endpointUrl: string;
+  apiKey: "***REDACTED***" | null;
+  modelId: string | null;
+  isActive: boolean;
+  consentTimestamp: number | null;
+  allowInsecure: boolean;
+  createdAt: number;
+  modifiedAt: number;
+}
+
+/**
+ * `endpointUrl` null: the provider's own address. `consentTimestamp`: when the user agreed (epoch milliseconds) to
+ * send what they type to an address they gave; `azure` and `openai-compatible` need it. `allowInsecure`: the user
+ * accepts `http://` to another machine.
+ */
+export interface CreateProfileParams {
+  /** 1 to 100 characters */
+  name: string;
+  providerType: "anthropic" | "azure" | "deepseek" | "embedded" | "google" | "llama.cpp" | "lmstudio" | "ollama" | "openai" | "openai-compatible";
+  /** 1 to 2,048 characters */
+  endpointUrl?: string;
+  /** 1 to 500 characters */
+  apiKey?: string;
+  /** 1 to 300 characters */
+  modelId?: string;
+  /** 0 to 9,007,199,254,740,992 */
+  consentTimestamp?: number;
+  /** default `false` */
+  allowInsecure?: boolean;
+}
+
+/** `warning`: a sentence for the user; `warnings` says the same by code. */
+export interface StoredProfile {
+  profile: Profile;
+  warning?: string;
+  warnings?: Warning[];
+}
+
+/** Something the user should see; the profile was stored all the same. */
+export interface Warning {
+  code: "DUPLICATE_NAME_WARNING" | "PLAINTEXT_STORAGE_WARNING";
+  message: string;
+}
+
+/**
+ * What is named is changed; null removes. Another origin in `endpointUrl` drops the stored key, unless a new one
+ * comes with it.
+ */
+export interface UpdateProfileParams {
+  /** matches `^[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-4[0-9a-fA-F]{3}-[89abAB][0-9a-fA-F]{3}-[0-9a-fA-F]{12}$` */
+  id: string;
+  /** 1 to 100 characters */
+  name?: string;
+  providerType?: "anthropic" | "azure" | "deepseek" | "embedded" | "google" | "llama.cpp" | "lmstudio" | "ollama" | "openai" | "openai-compatible";
+  /** 1 to 2,048 characters */
+  endpointUrl?: string | null;
+  /** 1 to 500 characters */
+  apiKey?: string | null;
+  /** 1 to 300 characters */
+  modelId?: string | null;
+  /** 0 to 9,007,199,254,740,992 */
+  consentTimestamp?: number | null;
+  allowInsecure?: boolean;
+}
+
+/** `activateAlternateId`: the profile to activate where the active one is deleted. */
+export interface DeleteProfileParams {
+  /** matches `^[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-4[0-9a-fA-F]{3}-[89abAB][0-9a-fA-F]{3}-[0-9a-fA-F]{12}$` */
+  id: string;
+  /** matches `^[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-4[0-9a-fA-F]{3}-[89abAB][0-9a-fA-F]{3}-[0-9a-fA-F]{12}$` */
+  activateAlternateId?: string;
+}
+
+/** `requiresUserSelection`: the active profile is gone, none took its place, and there are others. */
+export interface DeletedProfile {
+  deletedId: string;
+  newActiveProfileId: string | null;
+  requiresUserSelection: boolean;
+}
+
+export interface ProfileParams {
+  /** matches `^[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-4[0-9a-fA-F]{3}-[89abAB][0-9a-fA-F]{3}-[0-9a-fA-F]{12}$` */
+  id: string;
+}
+
+export interface ActivatedProfile {
+  activeProfile: Profile;
+  deactivatedProfileId: string | null;
+}
+
+/** Without `profileId`: the active profile. */
+export interface TestPromptParams {
+  /** matches `^[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-4[0-9a-fA-F]{3}-[89abAB][0-9a-fA-F]{3}-[0-9a-fA-F]{12}$` */
+  profileId?: string;
+  /** 1 to 10,000 characters; default `"Hello, can you respond?"` */
+  promptText?: string;
+}
+
+/** What came of a test prompt. A failing provider is a result, not an error. `latencyMs`: to the first content. */
+export interface TestPromptResult {
+  profileId: string;
+  profileName: string;
+  providerType: "anthropic" | "azure" | "deepseek" | "embedded" | "google" | "llama.cpp" | "lmstudio" | "ollama" | "openai" | "openai-compatible";
+  success: boolean;
+  promptText: string;
+  responseText: string | null;
+  modelName: string | null;
+  latencyMs: number | null;
+  totalTimeMs: number;
+  errorCode: string | null;
+  errorMessage: string | null;
+  timestamp: number;
+}
+
+/** `force`: look again, though the last look is younger than five minutes. */
+export interface DiscoverParams {
+  /** default `false` */
+  force?: boolean;
+}
+
+/**
+ * What listens on this machine. `profileCreated`: a profile for `discoveredUrl` was made; it is active only where
+ * no other was.
+ */
+export interface Discovery {
+  discovered: boolean;
+  discoveredUrl: string | null;
+  profileCreated: boolean;
+  profileId: string | null;
+  probedPorts: ProbedPort[];
+  servers: DiscoveredServer[];
+  /** default `false` */
+  cached?: boolean;
+}
+
+/** `outcome`: `closed` nobody listens; `timeout` no answer in time; `unknown` something else answered. */
+export interface ProbedPort {
+  port: number;
+  outcome: "closed" | "found" | "timeout" | "unknown";
+  latencyMs: number;
+}
+
+export interface DiscoveredServer {
+  url: string;
+  kind: "llama.cpp" | "lmstudio" | "ollama" | "openai-compatible" | "vllm";
+  models: string[];
+}
+
+/** One of them: `vaultKey` (base64 of 32 bytes) or `passphrase`. */
+export interface UnlockVaultParams {
+  /** at most 200 characters */
+  vaultKey?: string;
+  /** 1 to 1,000 characters */
+  passphrase?: string;
+}
+
+/**
+ * `state`: `absent` (no key was stored yet), `open`, `locked`, or what is wrong with it. `source`: where its key
+ * comes from (`host`, `key-fd`, `keyring`, `passphrase`, `environment`), null where there is none.
+ */
+export interface VaultStatus {
+  state: "absent" | "corrupt" | "locked" | "newer" | "open" | "tampered" | "unavailable" | "wrong-key";
+  available: boolean;
+  source: string | null;
+  records?: number;
+  /** default `0` */
+  plaintextKeys?: number;
+  generation?: number;
+  /** default `false` */
+  rotationPending?: boolean;
+  /** default `0` */
+  backups?: number;
+  code?: ErrorCode;
+}
+
+/**
+ * Two phases. `begin` with the new key: the vault opens with either; store the new key; `commit`: with the new one
+ * only. `abort` drops the new one again. `reencrypt`: a new data key, everything encrypted again.
+ */
+export interface RotateVaultParams {
+  phase: "abort" | "begin" | "commit" | "reencrypt";
+  /** at most 200 characters */
+  newVaultKey?: string;
+  /** 1 to 1,000 characters */
+  newPassphrase?: string;
+}
+
+/**
+ * `params` are those of the method the kind is named after; for `batch` see `BatchParams`. Higher priorities run
+ * first; equal ones in their order.
+ *
+ * `ifInterrupted`: what becomes of it when the sidecar dies while it runs: `fail` (it ends as `interrupted`; it may
+ * have been paid for) or `restart` (it is asked, and perhaps paid, again).
+ */
+export interface SubmitJobParams {
+  kind: "batch" | "chat:completions" | "generate-text" | "inference";
+  params: Record<string, unknown>;
+  /** -1,000 to 1,000; default `0` */
+  priority?: number;
+  /** 1 to 100 characters */
+  jobId?: string;
+  /** default `"fail"` */
+  ifInterrupted?: "fail" | "restart";
+  /** 1 to 100 characters */
+  windowId?: string;
+  metadata?: Record<string, unknown>;
+}
+
+export interface JobAccepted {
+  jobId: string;
+}
+
+export interface JobParams {
+  /** 1 to 100 characters */
+  jobId: string;
+}
+
+/**
+ * A job. Instants are epoch milliseconds, null until they have come.
+ *
+ * `mayHaveBeenPaid`: it was sent to a provider that costs money, and nobody knows whether that was answered.
+ */
+export interface JobInfo {
+  jobId: string;
+  kind: "batch" | "chat:completions" | "generate-text" | "inference";
+  state: "cancelled" | "done" | "failed" | "interrupted" | "queued" | "running";
+  priority: number;
+  createdAt: number;
+  startedAt: number | null;
+  endedAt: number | null;
+  attempts: number;
+  progress?: JobProgress;
+  error?: JobError;
+  /** default `false` */
+  mayHaveBeenPaid?: boolean;
+  windowId?: string;
+  metadata?: Record<string, unknown>;
+}
+
+/** `total` is left out where it is not known. */
+export interface JobProgress {
+  current: number;
+  total?: number;
+  message?: string;
+}
+
+/** Why a job failed: as `error.data`, with its message. */
+export interface JobError {
+  code: ErrorCode;
+  message: string;
+  retryable: boolean;
+}
+
+/** `limit` defaults to 50. Newest first. */
+export interface JobListParams {
+  state?: "cancelled" | "done" | "failed" | "interrupted" | "queued" | "running";
+  kind?: "batch" | "chat:completions" | "generate-text" | "inference";
+  /** 1 to 200 characters */
+  cursor?: string;
+  /** 1 to 200 */
+  limit?: number;
+}
+
+export interface JobList {
+  jobs: JobInfo[];
+  nextCursor: string | null;
+}
+
+/** `cursor` and `limit` page the items of a batch. */
+export interface JobResultParams {
+  /** 1 to 100 characters */
+  jobId: string;
+  /** 1 to 200 characters */
+  cursor?: string;
+  /** 1 to 200 */
+  limit?: number;
+}
+
+/**
+ * `result`: that of the method (`inference`: its `llm:done`, with `text`), null until the job is done. A batch has
+ * `items` instead, in the order they came, also while it runs.
+ */
+export interface JobResult {
+  jobId: string;
+  state: "cancelled" | "done" | "failed" | "interrupted" | "queued" | "running";
+  result?: Record<string, unknown>;
+  error?: JobError;
+  items?: BatchItem[];
+  nextCursor?: string;
+}
+
+/** What came of one request of a batch: `result` as the job kind `inference` has it, or `error`. */
+export interface BatchItem {
+  customId: string;
+  result?: Record<string, unknown>;
+  error?: JobError;
+}
+
+/**
+ * From `from` (included) to `to` (excluded), epoch milliseconds; without: everything. `utcOffsetMinutes` says where
+ * a day begins.
+ */
+export interface UsageSummaryParams {
+  /** 0 to 9,007,199,254,740,992 */
+  from?: number;
+  /** 0 to 9,007,199,254,740,992 */
+  to?: number;
+  groupBy?: "day" | "model" | "profile" | "provider" | "session";
+  /** -840 to 840; a multiple of 15; default `0` */
+  utcOffsetMinutes?: number;
+}
+
+/**
+ * `rows` by what they cost, days in their order. `truncated`: there are more groups than fit; those that cost least
+ * (the oldest days) are left out, but not of the `total`.
+ */
+export interface UsageSummary {
+  rows: UsageSummaryRow[];
+  total: UsageSummaryRow;
+  /** default `false` */
+  truncated?: boolean;
+}
+
+/**
+ * The inferences of one group. `key`: the provider, model, day (`2026-11-28`), session or profile; null for the
+ * group of those that have none, and where nothing groups them. `cost`: US dollars of those whose price is known;
+ * `unpriced` is how many others used something that may have one. `firstTokenMs` and `totalMs` are means in
+ * milliseconds, of the answers that had a token and of those that are complete; null where there are none. An answer
+ * from the cache used nothing: it is one of the requests, and nothing else.
+ */
+export interface UsageSummaryRow {
+  key: string | null;
+  requests: number;
+  errors: number;
+  cancelled: number;
+  promptTokens: number;
+  completionTokens: number;
+  totalTokens: number;
+  cachedPromptTokens: number;
+  reasoningTokens: number;
+  cost: number;
+  unpriced: number;
+  firstTokenMs: number | null;
+  totalMs: number | null;
+}
+
+/** `limit` defaults to 50. Newest first. */
+export interface UsageListParams {
+  /** 0 to 9,007,199,254,740,992 */
+  from?: number;
+  /** 0 to 9,007,199,254,740,992 */
+  to?: number;
+  /** 1 to 100 characters */
+  providerId?: string;
+  /** 1 to 100 characters */
+  sessionId?: string;
+  /** 1 to 100 characters */
+  profileId?: string;
+  /** 1 to 200 characters */
+  cursor?: string;
+  /** 1 to 200 */
+  limit?: number;
+}
+
+export interface UsageList {
+  rows: UsageRow[];
+  nextCursor: string | null;
+}
+
+/** One inference. */
+export interface UsageRow {
+  inferenceId: string;
+  at: number;
+  providerId: string;
+  modelId: string;
+  profileId?: string;
+  sessionId?: string;
+  jobId?: string;
+  outcome: "cancelled" | "done" | "error";
+  code?: ErrorCode;
+  promptTokens: number;
+  completionTokens: number;
+  totalTokens: number;
+  cachedPromptTokens?: number;
+  cacheWriteTokens?: number;
+  reasoningTokens?: number;
+  source: "estimated" | "partial" | "reported";
+  cost: number | null;
+  firstTokenMs: number | null;
+  totalMs: number;
+  attempts: number;
+  /** default `false` */
+  cached?: boolean;
+}
+
+/**
+ * A limit in US dollars for each day or month, of one profile or (without `profileId`) of everything; null removes
+ * it. A day and a month begin at `utcOffsetMinutes` from UTC.
+ */
+export interface SetBudgetParams {
+  period: "day" | "month";
+  /** 0 to 1,000,000 */
+  limit: number | null;
+  /** 1 to 100 characters */
+  profileId?: string;
+  /** -840 to 840; a multiple of 15; default `0` */
+  utcOffsetMinutes?: number;
+}
+
+export interface BudgetList {
+  budgets: Budget[];
+}
+
+/**
+ * `spent` and `remaining` are of the present period, which ends at `resetsAt`. At 0 remaining, paid inferences are
+ * refused with `BUDGET_EXCEEDED`; what runs goes on. Inferences whose price is not known do not count.
+ */
+export interface Budget {
+  period: "day" | "month";
+  profileId: string | null;
+  limit: number;
+  spent: number;
+  remaining: number;
+  resetsAt: number;
+  /** default `0` */
+  utcOffsetMinutes?: number;
+}
+
+/** `limit` defaults to 50. Newest first. */
+export interface AuditListParams {
+  action?: "endpoint.refused" | "key.dropped" | "key.used" | "profile.activated" | "profile.changed" | "profile.created" | "profile.deleted" | "profile.tested" | "storage.plaintext" | "vault.created" | "vault.rotated" | "vault.unlock-failed" | "vault.unlocked";
+  /** 0 to 9,007,199,254,740,992 */
+  from?: number;
+  /** 0 to 9,007,199,254,740,992 */
+  to?: number;
+  /** 1 to 200 characters */
+  cursor?: string;
+  /** 1 to 200 */
+  limit?: number;
+}
+
+export interface AuditList {
+  entries: AuditEntry[];
+  nextCursor: string | null;
+}
+
+/** A security event. `details` are small facts, never a secret. */
+export interface AuditEntry {
+  id: number;
+  at: number;
+  action: "endpoint.refused" | "key.dropped" | "key.used" | "profile.activated" | "profile.changed" | "profile.created" | "profile.deleted" | "profile.tested" | "storage.plaintext" | "vault.created" | "vault.rotated" | "vault.unlock-failed" | "vault.unlocked";
+  profileId?: string;
+  details?: Record<string, unknown>;
+  /** default `1` */
+  repeated?: number;
+}
+
 /** `llm:thinking`: a change of state, or with `status: "reasoning"` a piece of the model's reasoning in `text`. */
 export interface ThinkingEvent {
   inferenceId: string;
@@ -837,6 +1506,8 @@ export interface DoneEvent {
   attempts: number;
   /** default `false` */
   cached?: boolean;
+  /** default `true` */
+  persisted?: boolean;
   timings: Timings;
 }
 
@@ -863,7 +1534,10 @@ export interface ErrorEvent {
   cost?: number;
   providerId: string;
   modelId: string;
+  profileId?: string;
   attempts: number;
+  /** default `true` */
+  persisted?: boolean;
   timings: Timings;
 }
 
@@ -911,6 +1585,36 @@ export interface ChatFunctionDelta {
   arguments: string;
 }
 
+/** `llm:job:progress`: a change of state, or how far it has come. */
+export interface JobProgressEvent {
+  jobId: string;
+  kind: "batch" | "chat:completions" | "generate-text" | "inference";
+  windowId?: string;
+  state: "cancelled" | "done" | "failed" | "interrupted" | "queued" | "running";
+  progress?: JobProgress;
+}
+
+/** `llm:job:done`: its result can be fetched. (`cancelled`: it was cancelled.) */
+export interface JobDoneEvent {
+  jobId: string;
+  kind: "batch" | "chat:completions" | "generate-text" | "inference";
+  windowId?: string;
+  /** default `false` */
+  cancelled?: boolean;
+  /** at least 0 */
+  items?: number;
+}
+
+/** `llm:job:error`: it failed, or was interrupted. */
+export interface JobErrorEvent {
+  jobId: string;
+  kind: "batch" | "chat:completions" | "generate-text" | "inference";
+  windowId?: string;
+  error: JobError;
+  /** default `false` */
+  mayHaveBeenPaid?: boolean;
+}
+
 /** The requests a host can make. */
 export interface SidecarMethods {
   /** The handshake: versions, limits, the host's process id. Optional, once, first. */
@@ -939,6 +1643,60 @@ export interface SidecarMethods {
   "llm:providers:list": { params: NoParams; result: ProviderList };
   /** The models of a profile, a provider or a service, asked for now, with their prices where known. */
   "llm:models:list": { params: ModelListParams; result: ModelList };
+  /** Begin a conversation that is kept. */
+  "llm:session:create": { params: SessionConfig; result: SessionInfo };
+  /** Answer this turn's new messages. Events as of `llm:inference`, with the session's id; the turn is kept when its `llm:done` comes. */
+  "llm:session:run": { params: SessionRunParams; result: InferenceAccepted };
+  /** Delete a session and what was said in it; cancels its running answer. */
+  "llm:session:destroy": { params: SessionParams; result: Success };
+  /** The sessions, active or not, by their last activity. */
+  "llm:session:list": { params: SessionListParams; result: SessionList };
+  /** One session. */
+  "llm:session:get": { params: SessionParams; result: SessionInfo };
+  /** What was said in a session. */
+  "llm:session:history": { params: SessionHistoryParams; result: SessionHistory };
+  /** A new session with what was said so far, or up to a message. */
+  "llm:session:fork": { params: SessionForkParams; result: SessionInfo };
+  /** The stored connections. Never a key. */
+  "llm:profiles:list": { params: NoParams; result: ProfileList };
+  /** Store a connection; its key goes into the vault. */
+  "llm:profiles:create": { params: CreateProfileParams; result: StoredProfile };
+  /** Change a connection. Another origin drops its key, unless a new one comes with it. */
+  "llm:profiles:update": { params: UpdateProfileParams; result: StoredProfile };
+  /** Delete a connection and its key. */
+  "llm:profiles:delete": { params: DeleteProfileParams; result: DeletedProfile };
+  /** Make a connection the one that is used where none is named. */
+  "llm:profiles:activate": { params: ProfileParams; result: ActivatedProfile };
+  /** Send a test prompt; what goes wrong at the provider is told in the result. At most 10 a minute, 10 s each. */
+  "llm:profiles:test": { params: TestPromptParams; result: TestPromptResult };
+  /** Look for model servers on this machine, and make a profile for the first one found. */
+  "llm:profiles:discover": { params: DiscoverParams; result: Discovery };
+  /** Give the vault its key. */
+  "llm:vault:unlock": { params: UnlockVaultParams; result: VaultStatus };
+  /** Put the vault under a new key, in two phases, or its records under a new data key. */
+  "llm:vault:rotate": { params: RotateVaultParams; result: VaultStatus };
+  /** The state of the vault. */
+  "llm:vault:status": { params: NoParams; result: VaultStatus };
+  /** Hand over work that survives the process. */
+  "llm:job:submit": { params: SubmitJobParams; result: JobAccepted };
+  /** One job. */
+  "llm:job:get": { params: JobParams; result: JobInfo };
+  /** The jobs, newest first. */
+  "llm:job:list": { params: JobListParams; result: JobList };
+  /** Cancel a job, queued or running. */
+  "llm:job:cancel": { params: JobParams; result: Success };
+  /** What came of a job. */
+  "llm:job:result": { params: JobResultParams; result: JobResult };
+  /** Tokens, cost, requests and latency, grouped as asked. */
+  "llm:usage:summary": { params: UsageSummaryParams; result: UsageSummary };
+  /** The inferences, newest first. */
+  "llm:usage:list": { params: UsageListParams; result: UsageList };
+  /** Set or remove a limit to what inferences may cost. */
+  "llm:budget:set": { params: SetBudgetParams; result: BudgetList };
+  /** The budgets and what is left of them. */
+  "llm:budget:get": { params: NoParams; result: BudgetList };
+  /** Security events, newest first. */
+  "llm:audit:list": { params: AuditListParams; result: AuditList };
 }
 
 /** The notifications a host can send: their params. */
@@ -965,4 +1723,10 @@ export interface SidecarNotifications {
   "llm:error": ErrorEvent;
   /** A piece of a chat completion. */
   "llm:chat:chunk": ChatChunkEvent;
+  /** A job changed its state, or came further. */
+  "llm:job:progress": JobProgressEvent;
+  /** A job is done, or was cancelled. */
+  "llm:job:done": JobDoneEvent;
+  /** A job failed, or was interrupted. */
+  "llm:job:error": JobErrorEvent;
 }
