@@ -151,7 +151,7 @@ class Sidecar:
 
     async def _finish_work(self) -> None:
         await self._dispatcher.settled()
-        await self._methods.inferences.idle()
+        await self._methods.idle()
         await self._outbox.drained()
 
     async def _settle(self) -> None:
@@ -162,12 +162,12 @@ class Sidecar:
         self._connection.close()
         self._dispatcher.refuse_all()
         if self._loaded_methods is not None:
-            self._loaded_methods.inferences.end_all()
+            self._loaded_methods.end_all()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(self._limits.exit_flush_ms / 1000):
                 await self._dispatcher.settled()
                 if self._loaded_methods is not None:
-                    await self._loaded_methods.inferences.idle()
+                    await self._loaded_methods.idle()
                 await self._outbox.drained()
                 if self._loaded_methods is not None:
                     await self._loaded_methods.aclose()
@@ -209,6 +209,7 @@ class Sidecar:
                 loop_lag_ms=lambda: self._loop_lag_ms,
                 folder=self._folder.path,
                 key_source=self._key_source,
+                use_proxy=self._settings.use_proxy,
             )
         return self._loaded_methods
 
@@ -279,12 +280,12 @@ class Sidecar:
         milliseconds = self._limits.shutdown_grace_ms if params.deadline_ms is None else params.deadline_ms
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(milliseconds / 1000):
-                await self._methods.inferences.idle()
+                await self._methods.idle()
         self._dispatcher.refuse_all()
-        self._methods.inferences.end_all()
+        self._methods.end_all()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_CLOSE_SECONDS):
-                await self._methods.inferences.idle()
+                await self._methods.idle()
                 await self._methods.inferences.closed()
         return Empty()
 

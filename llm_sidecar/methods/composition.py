@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 from llm_sidecar.limits import Limits
 from llm_sidecar.methods.inference import InferenceMethods
+from llm_sidecar.methods.jobs import JobMethods
 from llm_sidecar.methods.models import ModelMethods
 from llm_sidecar.methods.opening import waiting_for
 from llm_sidecar.methods.profiles import ProfileMethods
@@ -24,11 +25,15 @@ from llm_sidecar.providers.registry import ProviderRegistry
 from llm_sidecar.rpc.context import Handler
 from llm_sidecar.rpc.outbox import Outbox
 from llm_sidecar.services.audit import Audit
+from llm_sidecar.services.batch_job import BatchJobs
 from llm_sidecar.services.budgets import Budgets
 from llm_sidecar.services.chat_completions import ChatCompletions
 from llm_sidecar.services.discovery import DiscoveryService
 from llm_sidecar.services.generation import TextGeneration
 from llm_sidecar.services.inference import InferenceService
+from llm_sidecar.services.job_inference import InferenceJobs
+from llm_sidecar.services.job_notices import JobNotices
+from llm_sidecar.services.jobs import JobService
 from llm_sidecar.services.model_lists import ModelLists
 from llm_sidecar.services.profile_keys import ProfileKeys
 from llm_sidecar.services.profile_vault import VaultService
@@ -40,8 +45,10 @@ from llm_sidecar.services.sessions_pages import SessionPages
 from llm_sidecar.services.sessions_request import SessionRequests
 from llm_sidecar.services.usage import UsageService
 from llm_sidecar.storage.audit import AuditRows
+from llm_sidecar.storage.batch_items import BatchTable
 from llm_sidecar.storage.budgets import BudgetRows
 from llm_sidecar.storage.database import Database
+from llm_sidecar.storage.jobs import JobTable
 from llm_sidecar.storage.profiles import ProfileTable
 from llm_sidecar.storage.usage import UsageRows
 from llm_sidecar.vault.key_sources import KeySource
@@ -61,9 +68,10 @@ class Methods:
         loop_lag_ms: Callable[[], float],
         folder: str | None,
         key_source: KeySource | None,
+        use_proxy: bool = False,
     ) -> None:
         self._keys = keys
-        self._registry = ProviderRegistry(limits)
+        self._registry = ProviderRegistry(limits, use_proxy=use_proxy)
         self._prices = PriceList()
         self.database = Database.open(folder)
         self._audit = Audit(AuditRows(self.database), limits)
@@ -85,6 +93,7 @@ class Methods:
         chats = ChatCompletions(self.inferences, outbox, limits)
         tests = PromptTests(self.profiles, self.inferences, self._audit, limits)
         self.discovery = DiscoveryService(self.profiles, limits)
+        self.jobs = self._job_service(texts, chats, outbox, limits)
         self.handlers: dict[str, Handler] = {
             **InferenceMethods(self.inferences, texts, chats).handlers,
             **ModelMethods(keys, ModelLists(self._router, self._prices, limits)).handlers,
@@ -92,10 +101,41 @@ class Methods:
             **ProfileMethods(self.profiles, tests, self.discovery).handlers,
             **VaultMethods(VaultService(self.profiles, self._profile_keys, self._audit)).handlers,
             **UsageMethods(self.usage, self.budgets, self._audit).handlers,
+            **JobMethods(self.jobs).handlers,
             **StatusMethods(self.inferences, sessions, outbox, started_at, loop_lag_ms).handlers,
         }
         if self.profiles.opening is not None:
             self.handlers = waiting_for(self.profiles.opening, self.handlers)
+        self.jobs.pool.start()
+
+    def _job_service(
+        self, texts: TextGeneration, chats: ChatCompletions, outbox: Outbox, limits: Callable[[], Limits]
+    ) -> JobService:
+        table, items, notices = JobTable(self.database), BatchTable(self.database), JobNotices(outbox)
+        batches = BatchJobs(
+            jobs=table,
+            table=items,
+            router=self._router,
+            registry=self._registry,
+            prices=self._prices,
+            usage=self.usage,
+            gates=self.inferences.gates,
+            notices=notices,
+            limits=limits,
+        )
+        inferences = InferenceJobs(self._router, self.inferences, texts, chats, limits)
+        return JobService(table, items, inferences, batches, notices, limits, opening=self.profiles.opening)
+
+    async def idle(self) -> None:
+        """Begin no job any more; return when no inference is live."""
+        self.jobs.pool.hold()
+        await self.inferences.idle()
+        await self.jobs.pool.settled()
+
+    def end_all(self) -> None:
+        """End every inference; `idle` returns when that has been told."""
+        self.jobs.pool.hold()
+        self.inferences.end_all()
 
     async def warm(self, provider_ids: list[str]) -> None:
         """Load the code of these providers before their first request."""
@@ -106,6 +146,7 @@ class Methods:
     async def aclose(self) -> None:
         """Return when every upstream is closed, and everything is stored."""
         await self.inferences.closed()
+        await self.jobs.pool.aclose()
         await self._registry.aclose()
         await self.profiles.settled()
         self._profile_keys.vault.lock()

@@ -51,9 +51,9 @@ class AnthropicProvider:
 
         Raises `ProviderError`.
         """
-        headers = _headers(endpoint)
+        headers = anthropic_headers(endpoint)
         models: list[ModelDescription] = []
-        url = first_url = f"{_url(endpoint, '/models')}?limit={_PAGE}"
+        url = first_url = f"{anthropic_url(endpoint, '/models')}?limit={_PAGE}"
         for _ in range(_MAX_PAGES):
             page = await fetch(self._http, url, headers, decode_models, endpoint=endpoint)
             models += [_describe(model) for model in page.data or () if model.id]
@@ -87,7 +87,7 @@ class _Turn:
     async def ask(self) -> None:
         """Send the request, or (after a pause) send it again with what has come."""
         endpoint, decoder = self._request.endpoint, self._decoder
-        url, headers = _url(endpoint, "/messages"), _headers(endpoint)
+        url, headers = anthropic_url(endpoint, "/messages"), anthropic_headers(endpoint)
         body = message_body(self._request, self._model_id, decoder.content())
         await self._open_exchange.aclose()
         response = await self._open_exchange.enter_async_context(
@@ -110,11 +110,12 @@ class _Turn:
             self._decoder.resume()
 
 
-def _url(endpoint: Endpoint, path: str) -> str:
+def anthropic_url(endpoint: Endpoint, path: str) -> str:
+    """The URL of `path` (it begins with a slash). Raises `InvalidParams` for an address that is none."""
     return normalise_base_url(endpoint.base_url, allow_insecure=endpoint.allow_insecure) + path
 
 
-def _headers(endpoint: Endpoint) -> dict[str, str]:
+def anthropic_headers(endpoint: Endpoint) -> dict[str, str]:
     """What opens the door. Raises `AUTH_ERROR` for a key that cannot be one."""
     headers = {"Accept": "text/event-stream, application/json", "anthropic-version": _VERSION}
     key = usable_key(endpoint)

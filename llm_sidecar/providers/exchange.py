@@ -69,13 +69,15 @@ async def exchange(
     body: bytes | None = None,
     *,
     endpoint: Endpoint,
+    content_type: str = "application/json",
 ) -> AsyncIterator[HttpResponse]:
-    """POST a JSON `body`, or GET where there is none; give the successful answer, and close it.
+    """POST a `body` (JSON, or what `content_type` says), or GET where there is none; give the successful answer, and
+    close it.
 
     `url` and `headers` were made of `endpoint`. Raises what went wrong, typed; the key is in no error.
     """
     if body is not None:
-        headers = {**headers, "Content-Type": "application/json"}
+        headers = {**headers, "Content-Type": content_type}
     response = await http.send(
         "GET" if body is None else "POST", url, headers, body, allow_insecure=endpoint.allow_insecure
     )
@@ -95,10 +97,11 @@ async def fetch(
     decode: Callable[[bytes], T],
     *,
     body: bytes | None = None,
+    content_type: str = "application/json",
     endpoint: Endpoint,
 ) -> T:
     """As `exchange`, but the whole JSON answer, decoded. Raises `PROVIDER_PROTOCOL_ERROR` where `decode` refuses it."""
-    async with exchange(http, url, headers, body, endpoint=endpoint) as response:
+    async with exchange(http, url, headers, body, endpoint=endpoint, content_type=content_type) as response:
         data = await response.read_all(http.limits.max_provider_event_bytes)
     try:
         return decode(data)

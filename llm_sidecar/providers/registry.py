@@ -8,11 +8,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from llm_sidecar.limits import Limits
 from llm_sidecar.providers.base import Provider
 from llm_sidecar.providers.http import HttpClient
 from llm_sidecar.providers.proxies import Proxies
+
+if TYPE_CHECKING:
+    from llm_sidecar.providers.batches import BatchApi
 
 
 class ProviderRegistry:
@@ -29,6 +33,12 @@ class ProviderRegistry:
         if adapter is None:
             adapter = self._adapters[wire_format] = self._make(wire_format)
         return adapter
+
+    def batches(self, provider_id: str) -> BatchApi | None:
+        """The batches of a provider, to be used for one; None where there are none."""
+        from llm_sidecar.providers.batches import batch_api
+
+        return batch_api(provider_id, self._http)
 
     def _make(self, wire_format: str) -> Provider:
         match wire_format:

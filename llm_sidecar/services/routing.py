@@ -71,6 +71,16 @@ class Router:
         brand = _brand(endpoint.provider_id)
         return Route(self._adapter(brand), endpoint, model_id or own_model or brand.default_model, stored_id)
 
+    def check(self, profile_id: str | None, provider_id: str | None) -> Brand:
+        """Whose models it leads to. Raises as `target`, but takes no profile's key to hand."""
+        stored_id, name = self._named(profile_id, provider_id)
+        if stored_id is not None:
+            assert self.profiles is not None
+            return _brand(self.profiles.named(stored_id)[0])
+        brand = _brand(name)
+        self.endpoint(brand)
+        return brand
+
     def model(self, profile_id: str | None, provider_id: str | None, model_id: str | None) -> tuple[str, str]:
         """The provider and the model that `target` would lead to, without taking a key to hand. Raises
         `PROFILE_NOT_FOUND`, `NO_ACTIVE_PROFILE` or `INVALID_PROVIDER`."""

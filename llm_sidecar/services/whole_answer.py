@@ -55,6 +55,11 @@ class WholeAnswer(Generic[T]):
         inferences.start(self.run)
         return self._outcome
 
+    @property
+    def asked(self) -> InferenceParams:
+        """What is asked, or will be."""
+        return self._params
+
     def result(self, done: DoneEvent) -> T:
         """What the caller gets for a complete answer."""
         raise NotImplementedError

@@ -221,9 +221,7 @@ def _submit(connection: sqlite3.Connection, job: NewJob, most_queued: int) -> No
         connection.executemany(sql, ((row, custom_id, request) for custom_id, request in job.requests))
 
 
-def _recover(
-    connection: sqlite3.Connection, error: JobError
-) -> tuple[list[JobInfo], list[tuple[StoredJob, bytes]]]:
+def _recover(connection: sqlite3.Connection, error: JobError) -> tuple[list[JobInfo], list[tuple[StoredJob, bytes]]]:
     running = connection.execute(f"SELECT {_COLUMNS}, costs_money, params FROM jobs WHERE state = 'running'").fetchall()
     ended: list[JobInfo] = []
     batches: list[tuple[StoredJob, bytes]] = []

@@ -111,8 +111,7 @@ class UsageRows:
 
     async def add(self, row: UsageRow) -> None:
         """Store one. Raises as `Database.write`."""
-        values = [_stored(name, getattr(row, name)) for name in _COLUMNS]
-        await self._database.write(lambda connection: connection.execute(_INSERT, values) and None)
+        await self._database.write(lambda connection: insert_usage(connection, row))
 
     async def page(self, which: Filter, when: Range, after: Place | None, limit: int) -> list[tuple[Place, UsageRow]]:
         """Up to `limit` rows, newest first, each with the place after it. Raises as `Database.read`."""
@@ -122,6 +121,11 @@ class UsageRows:
         """Up to `limit` groups (the first that is missing is one more: those that cost most, or the newest days first)
         and all of them together. `offset`: minutes from UTC, for days. Raises as `Database.read`."""
         return await self._database.read(lambda connection: _sums(connection, group_by, when, offset, limit))
+
+
+def insert_usage(connection: sqlite3.Connection, row: UsageRow) -> None:
+    """Store one, in a transaction that has begun."""
+    connection.execute(_INSERT, [_stored(name, getattr(row, name)) for name in _COLUMNS])
 
 
 def _stored(name: str, value: Any) -> Any:
