@@ -124,7 +124,15 @@ class Methods:
             limits=limits,
         )
         inferences = InferenceJobs(self._router, self.inferences, texts, chats, limits)
-        return JobService(table, items, inferences, batches, notices, limits, opening=self.profiles.opening)
+        return JobService(
+            table=table,
+            items=items,
+            inferences=inferences,
+            batches=batches,
+            notices=notices,
+            limits=limits,
+            opening=self.profiles.opening,
+        )
 
     async def idle(self) -> None:
         """Begin no job any more; return when no inference is live."""

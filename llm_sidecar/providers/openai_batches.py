@@ -43,7 +43,8 @@ from llm_sidecar.providers.openai_stream import ChatDecoder
 T = TypeVar("T")
 
 _JSON: Final = "application/json"
-_NAME_OF_TOKEN: Final = "llm_sidecar_token"
+_MARK: Final = "llm_sidecar_batch"
+"""Where the token is in the metadata."""
 _PAGE: Final = 100
 _MOST_PAGES: Final = 20
 """A batch that was just made is among the newest: the list begins with those."""
@@ -131,7 +132,7 @@ class OpenAIBatches:
             "input_file_id": file_id,
             "endpoint": self._url,
             "completion_window": "24h",
-            "metadata": {_NAME_OF_TOKEN: token},
+            "metadata": {_MARK: token},
         }
         batch = await self._fetch(endpoint, "/batches", _batch, msgspec.json.encode(asked))
         return batch.id
@@ -141,7 +142,7 @@ class OpenAIBatches:
         for _ in range(_MOST_PAGES):
             page = await self._fetch(endpoint, path, _batches)
             for batch in page.data:
-                if (batch.metadata or {}).get(_NAME_OF_TOKEN) == token:
+                if (batch.metadata or {}).get(_MARK) == token:
                     return batch.id
             if not page.has_more or not page.data:
                 break

@@ -57,7 +57,7 @@ class JobService:
         self._batches = batches
         self._notices = notices
         self._limits = limits
-        self.pool = JobPool(table, inferences, batches, notices, limits, opening=opening)
+        self.pool = JobPool(table, inferences, batches, notices=notices, limits=limits, opening=opening)
 
     async def submit(self, params: SubmitJobParams, inner: Any) -> JobAccepted:
         """Take a job; `inner` is its params, typed (of a batch: `BatchPlan`). `pool.wake` once that is answered.
