@@ -15,7 +15,7 @@ from typing import Final, NamedTuple, Protocol
 from llm_sidecar import log
 from llm_sidecar.errors import SidecarError
 from llm_sidecar.limits import Limits
-from llm_sidecar.messages.profile import DiscoveredServer, Discovery, DiscoverParams, ProbedPort
+from llm_sidecar.messages.profile import DiscoveredServer, DiscoverParams, Discovery, ProbedPort
 from llm_sidecar.services.discovery_kinds import Look, look_at_port
 
 PORTS: Final = (8080, 8000, 11434, 1234, 9931)
@@ -69,7 +69,7 @@ class DiscoveryService:
         asked_at = asyncio.get_running_loop().time()
         async with self._turn:
             last = self._last
-            if last is not None and (self._is_fresh(last) and not params.force or last.at > asked_at):
+            if last is not None and ((self._is_fresh(last) and not params.force) or last.at > asked_at):
                 return self._again(last.result)
             result = await self._discover()
             self._last = _Round(result, asyncio.get_running_loop().time())
