@@ -45,7 +45,9 @@ function ipcOverSocket(address: string): IpcRendererLike {
 function copied(value: unknown): unknown {
   if (typeof value === 'function') return crossing(value as (...args: unknown[]) => unknown)
   if (value instanceof Promise) return value.then(copied, (error: unknown) => { throw new Error(error instanceof Error ? error.message : String(error)) })
-  return structuredClone(value)
+  if (Array.isArray(value)) return value.map(copied)
+  if (typeof value !== 'object' || value === null || Object.getPrototypeOf(value) !== Object.prototype) return structuredClone(value)
+  return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, copied(inner)]))
 }
 
 function crossing(real: (...args: unknown[]) => unknown): (...args: unknown[]) => unknown {

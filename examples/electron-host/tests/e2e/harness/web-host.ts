@@ -66,6 +66,7 @@ export class WebHost implements Host {
       reducedMotion: reducedMotion ?? 'no-preference',
       permissions: ['clipboard-write']
     })
+    context.setDefaultTimeout(10_000)
     const page = await context.newPage()
     const contents = this.ipc.newContents(`${this.address}/index.html`)
     this.bridge.current?.addWindow(contents)

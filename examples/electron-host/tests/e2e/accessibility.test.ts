@@ -1,0 +1,81 @@
+/** What axe-core finds, on every page, in light and dark. */
+import { createRequire } from 'node:module'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import type axe from 'axe-core'
+import type { Page } from 'playwright-core'
+import { ask, field, open } from './harness/app'
+import { KINDS, type Host } from './harness/host'
+
+const AXE = createRequire(import.meta.url).resolve('axe-core/axe.min.js')
+const EVERYTHING = [
+  '[[demo: echo rate=max reasoning="Let me think." toolCall=weather{"city":"Oslo"}]] # Title',
+  '', 'A paragraph with a [link](https://example.com/), `code` and **bold**.', '',
+  '| a | b |', '|---|--:|', '| 1 | 2 |', '', '- [x] done', '- [ ] open', '', '```python', 'print(1)', '```', '', '> a quote'
+].join('\n')
+
+for (const { name, missing, start } of KINDS) {
+  describe.skipIf(missing !== null).for(['light', 'dark'] as const)(`${name}: accessibility, %s`, (colorScheme) => {
+    let host: Host
+    let page: Page
+    beforeAll(async () => {
+      host = await start({ colorScheme, reducedMotion: 'reduce' })
+      page = await host.openWindow()
+      await field(page).waitFor()
+    })
+    afterAll(() => host?.close())
+
+    async function violations(): Promise<string[]> {
+      const session = await page.context().newCDPSession(page)
+      await session.send('Page.setBypassCSP', { enabled: true })
+      await page.evaluate(await axeSource())
+      const { violations: found } = await page.evaluate(() =>
+        (Reflect.get(window, 'axe') as typeof axe).run(document, { runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'best-practice'] })
+      )
+      return found
+        .filter(({ impact }) => impact === 'serious' || impact === 'critical')
+        .flatMap(({ id, nodes }) => nodes.map(({ target, any }) => `${id}: ${target.join(' ')} (${any[0]?.message ?? ''})`))
+    }
+
+    test('chat: empty, with everything an answer can have, with a failure, with the picker open', async () => {
+      expect(await violations()).toEqual([])
+      await ask(page, EVERYTHING)
+      await page.locator('details.reasoning summary').click()
+      expect(await violations()).toEqual([])
+      await ask(page, '[[demo: error=AUTH_ERROR]]')
+      await page.getByRole('button', { name: /Answered by/ }).click()
+      await page.getByRole('option', { name: /demo-fast/ }).waitFor()
+      expect(await violations()).toEqual([])
+      await page.keyboard.press('Escape')
+    })
+
+    test('profiles: the page, the form, the discovery', async () => {
+      await open(page, 'Profiles')
+      expect(await violations()).toEqual([])
+      await page.getByRole('button', { name: 'New profile' }).click()
+      await page.getByLabel('Provider').selectOption('azure')
+      expect(await violations()).toEqual([])
+      await page.keyboard.press('Escape')
+      await page.getByRole('dialog').waitFor({ state: 'detached' })
+    })
+
+    test('models, jobs, usage', async () => {
+      await open(page, 'Models')
+      await page.getByText('demo-fast').waitFor()
+      expect(await violations()).toEqual([])
+      await open(page, 'Jobs')
+      await page.getByLabel('Prompt').fill('[[demo: tokens=20]] a job')
+      await page.getByRole('button', { name: /^Submit/ }).click()
+      await page.locator('.state-done').waitFor()
+      expect(await violations()).toEqual([])
+      await open(page, 'Usage')
+      await page.getByRole('heading', { name: 'By day' }).waitFor()
+      expect(await violations()).toEqual([])
+    })
+  })
+}
+
+let source: Promise<string> | undefined
+function axeSource(): Promise<string> {
+  source ??= import('node:fs/promises').then((fs) => fs.readFile(AXE, 'utf8'))
+  return source
+}
