@@ -1166,11 +1166,14 @@ export interface RotateVaultParams {
 }
 
 /**
- * `params` are those of the method the kind is named after; for `batch` see `BatchParams`. Higher priorities run
+ * `params` are those of the method the kind is named after; for `batch` see `BatchParams`. Their ids, windows,
+ * streams and `queue` are not heeded: a job's inference is the job's, and waits for its slot. Higher priorities run
  * first; equal ones in their order.
  *
- * `ifInterrupted`: what becomes of it when the sidecar dies while it runs: `fail` (it ends as `interrupted`; it may
- * have been paid for) or `restart` (it is asked, and perhaps paid, again).
+ * `ifInterrupted`: what becomes of it when the sidecar dies, or is shut down, while it runs: `fail` (it ends as
+ * `interrupted`; it may have been paid for) or `restart` (it is asked, and perhaps paid, again), whoever answers it.
+ * What waits goes on with the next process in any case, and so does a batch that its provider has: only where it was
+ * just being handed over to one that cannot be asked about that (Anthropic), this decides, too.
  */
 export interface SubmitJobParams {
   kind: "batch" | "chat:completions" | "generate-text" | "inference";
@@ -1196,9 +1199,10 @@ export interface JobParams {
 }
 
 /**
- * A job. Instants are epoch milliseconds, null until they have come.
+ * A job. Instants are epoch milliseconds, null until they have come. `attempts`: how often it began.
  *
- * `mayHaveBeenPaid`: it was sent to a provider that costs money, and nobody knows whether that was answered.
+ * `mayHaveBeenPaid`: it was sent to a provider that costs money, and nobody knows whether that was answered. It stays
+ * true of a job that was asked again, whatever came of that. The newest `maxFinishedJobs` are kept after their end.
  */
 export interface JobInfo {
   jobId: string;
@@ -1257,8 +1261,9 @@ export interface JobResultParams {
 }
 
 /**
- * `result`: that of the method (`inference`: its `llm:done`, with `text`), null until the job is done. A batch has
- * `items` instead, in the order they came, also while it runs.
+ * `result`: that of the method (`inference`: its `llm:done`, with `text`), left out until the job is done. An
+ * `inference` that failed or was cancelled has its terminal there, with what had come (`partialText`, `text`). A batch
+ * has `items` instead, in the order they came, also while it runs.
  */
 export interface JobResult {
   jobId: string;

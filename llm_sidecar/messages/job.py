@@ -15,11 +15,14 @@ JobState = Literal["queued", "running", "done", "failed", "cancelled", "interrup
 
 
 class SubmitJobParams(Params, kw_only=True):
-    """`params` are those of the method the kind is named after; for `batch` see `BatchParams`. Higher priorities run
+    """`params` are those of the method the kind is named after; for `batch` see `BatchParams`. Their ids, windows,
+    streams and `queue` are not heeded: a job's inference is the job's, and waits for its slot. Higher priorities run
     first; equal ones in their order.
 
-    `ifInterrupted`: what becomes of it when the sidecar dies while it runs: `fail` (it ends as `interrupted`; it may
-    have been paid for) or `restart` (it is asked, and perhaps paid, again)."""
+    `ifInterrupted`: what becomes of it when the sidecar dies, or is shut down, while it runs: `fail` (it ends as
+    `interrupted`; it may have been paid for) or `restart` (it is asked, and perhaps paid, again), whoever answers it.
+    What waits goes on with the next process in any case, and so does a batch that its provider has: only where it was
+    just being handed over to one that cannot be asked about that (Anthropic), this decides, too."""
 
     kind: JobKind
     params: dict[str, Any]
@@ -39,7 +42,8 @@ class BatchRequest(Params, kw_only=True):
 
 
 class BatchParams(Params, kw_only=True):
-    """Many requests handed to the provider's batch endpoint (OpenAI, Anthropic: half price, within a day)."""
+    """Many requests handed to the provider's batch endpoint (OpenAI, Anthropic: half price, within a day). Profile,
+    provider and fallbacks are not a request's to say; OpenAI takes one model for the whole batch."""
 
     profile_id: Annotated[str, Meta(min_length=1, max_length=100)] | None = None
     provider_id: Annotated[str, Meta(min_length=1, max_length=100)] | None = None
@@ -81,9 +85,10 @@ class JobError(Shape, kw_only=True):
 
 
 class JobInfo(Shape, kw_only=True):
-    """A job. Instants are epoch milliseconds, null until they have come.
+    """A job. Instants are epoch milliseconds, null until they have come. `attempts`: how often it began.
 
-    `mayHaveBeenPaid`: it was sent to a provider that costs money, and nobody knows whether that was answered."""
+    `mayHaveBeenPaid`: it was sent to a provider that costs money, and nobody knows whether that was answered. It stays
+    true of a job that was asked again, whatever came of that. The newest `maxFinishedJobs` are kept after their end."""
 
     job_id: str
     kind: JobKind
@@ -122,8 +127,9 @@ class BatchItem(Shape, kw_only=True):
 
 
 class JobResult(Shape, kw_only=True):
-    """`result`: that of the method (`inference`: its `llm:done`, with `text`), null until the job is done. A batch has
-    `items` instead, in the order they came, also while it runs."""
+    """`result`: that of the method (`inference`: its `llm:done`, with `text`), left out until the job is done. An
+    `inference` that failed or was cancelled has its terminal there, with what had come (`partialText`, `text`). A batch
+    has `items` instead, in the order they came, also while it runs."""
 
     job_id: str
     state: JobState

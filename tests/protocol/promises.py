@@ -21,6 +21,7 @@ def check(send: list[Any], lines: list[Any]) -> None:
     methods = {json.dumps(item["id"]): item["method"] for item in _sent(send) if "id" in item and "method" in item}
     inferences: dict[str, list[dict[str, Any]]] = {}
     completions: dict[str, Completion] = {}
+    jobs: dict[str, list[str]] = {}
     for message in _items(lines):
         assert message.get("jsonrpc") == "2.0", message
         if "method" in message:
@@ -31,6 +32,9 @@ def check(send: list[Any], lines: list[Any]) -> None:
                 request_id = json.dumps(params["requestId"])
                 assert methods[request_id] == "llm:chat:completions", f"a chunk nobody asked for: {message!r}"
                 completions.setdefault(request_id, Completion()).add(params["chunk"])
+            elif message["method"].startswith("llm:job:"):
+                assert params["jobId"] in jobs, f"an event before the acceptance: {message!r}"
+                jobs[params["jobId"]].append(message["method"])
             else:
                 assert params["inferenceId"] in inferences, f"an event before the acceptance: {message!r}"
                 inferences[params["inferenceId"]].append(message)
@@ -46,8 +50,12 @@ def check(send: list[Any], lines: list[Any]) -> None:
                 completions.setdefault(json.dumps(message["id"]), Completion()).end(message["result"])
             if method.name == "llm:inference":
                 inferences[message["result"]["inferenceId"]] = []
+            if method.name == "llm:job:submit":
+                jobs[message["result"]["jobId"]] = []
     for events in inferences.values():
         _check_events(events)
+    for told in jobs.values():
+        assert set(told[:-1]) <= {"llm:job:progress"}, f"a job goes on after its end: {told!r}"
 
 
 class Completion:
