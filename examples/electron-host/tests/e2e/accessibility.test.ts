@@ -14,7 +14,7 @@ const EVERYTHING = [
 ].join('\n')
 
 for (const { name, missing, start } of KINDS) {
-  describe.skipIf(missing !== null).for(['light', 'dark'] as const)(`${name}: accessibility, %s`, (colorScheme) => {
+  for (const colorScheme of ['light', 'dark'] as const) describe.skipIf(missing !== null)(`${name}: accessibility, ${colorScheme}`, () => {
     let host: Host
     let page: Page
     beforeAll(async () => {
@@ -35,6 +35,16 @@ for (const { name, missing, start } of KINDS) {
         .filter(({ impact }) => impact === 'serious' || impact === 'critical')
         .flatMap(({ id, nodes }) => nodes.map(({ target, any }) => `${id}: ${target.join(' ')} (${any[0]?.message ?? ''})`))
     }
+
+    test('what is wrong is found', async () => {
+      await page.evaluate(() => {
+        const wrong = document.createElement('button')
+        wrong.id = 'wrong'
+        document.body.append(wrong)
+      })
+      expect((await violations()).join()).toContain('button-name: #wrong')
+      await page.evaluate(() => document.getElementById('wrong')?.remove())
+    })
 
     test('chat: empty, with everything an answer can have, with a failure, with the picker open', async () => {
       expect(await violations()).toEqual([])

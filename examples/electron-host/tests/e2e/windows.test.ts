@@ -19,7 +19,7 @@ for (const { name, missing, start } of KINDS) {
 
     test('a sidecar that is killed in mid-stream: a typed error, the retry and the next message work, the session is intact', async () => {
       await ask(one, '[[demo: text="Before."]] The first message')
-      await send(one, '[[demo: tokens=400]] The second message')
+      await send(one, 'The second message: introduce yourself, and then show me how Markdown, a list and code look here.')
       await until(async () => (await lastAnswer(one).locator('.markdown').innerText()).length > 40, 'it has begun')
       process.kill(host.sidecarPid()!, 'SIGKILL')
       await lastAnswer(one).locator('.problem').waitFor()

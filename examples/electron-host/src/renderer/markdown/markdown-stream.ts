@@ -124,13 +124,12 @@ export class MarkdownStream {
   private close(tokens: Token[], tail: string): void {
     for (const token of tokens) {
       if (token.type === 'space' || token.type === 'def') continue
-      this.last.push(token)
+      this.last = [...this.last, token] // What was handed out does not change.
       if (this.last.length === GROUP) {
         this.groups = [...this.groups, this.last]
         this.last = []
       }
     }
-    if (tokens.length > 0) this.last = [...this.last]
     this.tail = tail
     this.open = []
   }
