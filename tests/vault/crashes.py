@@ -32,6 +32,9 @@ CALLS: Final = (
 )  # fmt: skip
 """Every call by which the vault touches the disk."""
 
+_MEMORY: Final = "/dev/shm"
+"""A killed process leaves the same there as on a disk, and an fsync costs nothing."""
+
 State = dict[str, str]
 
 
@@ -173,51 +176,57 @@ def _check_it_goes_on(folder: Path, state: State, key: RawKey) -> None:
         assert folder.stat().st_mode & 0o777 == 0o700
 
 
-def places(scenario: Scenario, workshop: Path) -> list[Killed]:
-    """Every place in this save where a process can be killed."""
-    folder = workshop / "dry"
-    scenario.prepare(folder)
-    names = _interrupt(folder, scenario, None)
-    shutil.rmtree(folder)
-    found = [Killed(number, when) for number in range(len(names)) for when in ("before", "after")]
-    return found + [Killed(number, "half") for number, name in enumerate(names) if name == "write"]
+class Story:
+    """One scenario: the folder before the save, what it holds then, and what after it."""
 
+    def __init__(self, title: str, workshop: Path) -> None:
+        self.title = title
+        self._scenario = SCENARIOS[title]
+        self._before = workshop / f"{title}-before"
+        self._scenario.prepare(self._before)
+        self._old = _look(self._before)
+        folder = self._copy(workshop / f"{title}-after")
+        self._scenario.save(folder)()
+        self._new = _look(folder)
 
-def crash(scenario: Scenario, at: Killed, workshop: Path) -> str:
-    """One crash; `old` or `new`. Raises `AssertionError` for anything else."""
-    folder, twin = workshop / "crash", workshop / "twin"
-    try:
-        scenario.prepare(folder)
-        old = _look(folder) if folder.exists() else ({}, "none")
-        if folder.exists():
-            shutil.copytree(folder, twin)
-        scenario.save(twin)()
-        new = _look(twin)
-        _interrupt(folder, scenario, at)
-        found = _look(folder) if folder.exists() else ({}, "none")
-        assert found in (old, new), f"torn: {found}"
-        _check_backups(folder)
-        expected = new if scenario.is_taken_up else found
-        _check_it_goes_on(folder, expected[0], OTHER_KEY if found[1] == "new" else KEY)
-        return "new" if found == new != old else "old"
-    finally:
+    def places(self, workshop: Path) -> list[Killed]:
+        """Every place in this save where a process can be killed."""
+        names = _interrupt(self._copy(workshop / f"{self.title}-dry"), self._scenario, None)
+        found = [Killed(number, when) for number in range(len(names)) for when in ("before", "after")]
+        return found + [Killed(number, "half") for number, name in enumerate(names) if name == "write"]
+
+    def crash(self, at: Killed, workshop: Path) -> str:
+        """One crash; `old` or `new`. Raises `AssertionError` for anything else."""
+        folder = workshop / "crash"
         shutil.rmtree(folder, ignore_errors=True)
-        shutil.rmtree(twin, ignore_errors=True)
+        _interrupt(self._copy(folder), self._scenario, at)
+        found = _look(folder)
+        assert found in (self._old, self._new), f"torn: {found}"
+        _check_backups(folder)
+        expected = self._new if self._scenario.is_taken_up else found
+        _check_it_goes_on(folder, expected[0], OTHER_KEY if found[1] == "new" else KEY)
+        return "new" if found == self._new != self._old else "old"
+
+    def _copy(self, folder: Path) -> Path:
+        if self._before.exists():
+            shutil.copytree(self._before, folder)
+        return folder
 
 
 def main(runs: int) -> dict[str, Any]:
     """At least `runs` crashes, and every place once."""
     outcomes: Counter[str] = Counter()
     failures: list[str] = []
-    with tempfile.TemporaryDirectory() as name:
+    with tempfile.TemporaryDirectory(dir=_MEMORY if os.path.isdir(_MEMORY) else None) as name:
         workshop = Path(name)
-        every = [(title, at) for title, scenario in SCENARIOS.items() for at in places(scenario, workshop)]
+        stories = [Story(title, workshop) for title in SCENARIOS]
+        every = [(story, at) for story in stories for at in story.places(workshop)]
         rounds = max(1, -(-runs // len(every)))
-        for title, at in every * rounds:
+        for story, at in every * rounds:
             try:
-                outcomes[crash(SCENARIOS[title], at, workshop)] += 1
+                outcomes[story.crash(at, workshop)] += 1
             except AssertionError as error:
-                failures.append(f"{title} {at}: {error}")
+                failures.append(f"{story.title} {at}: {error}")
     return {"places": len(every), "runs": len(every) * rounds, **outcomes, "failures": failures}
 
 
