@@ -112,4 +112,6 @@ def _is_allowed(action: str, name: str, value: Any) -> bool:
 
 
 def _safe(value: Detail) -> Detail:
-    return redact(value)[:_LONGEST_TEXT] if isinstance(value, str) else value
+    if not isinstance(value, str):
+        return value
+    return redact(value)[:_LONGEST_TEXT].encode("utf-8", "replace").decode()

@@ -85,6 +85,15 @@ def test_every_action_can_be_noted_and_asked_for() -> None:
     play(scenario)
 
 
+def test_half_a_character_is_replaced() -> None:
+    async def scenario(desk: Desk) -> None:
+        desk.audit.record("profile.changed", "p", name="x\ud800")
+        (entry,) = await desk.entries()
+        assert entry.details == {"name": "x?"}
+
+    play(scenario)
+
+
 def test_names_of_details_are_those_of_the_wire() -> None:
     async def scenario(desk: Desk) -> None:
         desk.audit.record("profile.activated", "p", previous_profile_id="q", model_id="m")
@@ -252,7 +261,7 @@ def test_without_a_database_and_after_its_end_noting_still_fails_nobody(tmp_path
     (tmp_path / "llm-sidecar.sqlite3").write_bytes(b"not a database" * 100)
 
     async def scenario(desk: Desk) -> None:
-        desk.audit.record("profile.changed", "p")
+        desk.audit.record("profile.changed", "p", name="half a character: \ud800")
         await desk.database.aclose()
         desk.audit.record("profile.changed", "p")
 
