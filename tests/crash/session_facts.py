@@ -7,14 +7,13 @@ its answer, never anything else.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from random import Random
 from typing import Any
-
-from hypothesis import strategies as st
-from hypothesis.stateful import precondition, rule
 
 from tests.crash.kill_machine import KillMachine
 
-WORDS = "one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen".split()
+WORDS = [f"word{number}" for number in range(16)]
 PAGE = 7
 """Messages of a page: less than a session has, so that paging is played, too."""
 
@@ -26,6 +25,7 @@ class Turn:
         self.question = question
         self.answer = answer
         self.fails = fails
+        self.may_fail = fails
         self.state = "asked"
         self.is_cancelled = False
         self.received = ""
@@ -51,7 +51,7 @@ class Turn:
 
     @property
     def may_be_absent(self) -> bool:
-        return self.state in ("asked", "failed") or (self.state == "accepted" and self.fails)
+        return self.state in ("asked", "failed") or (self.state == "accepted" and self.may_fail)
 
 
 class Session:
@@ -60,8 +60,11 @@ class Session:
         self.is_there: bool | None = None
         """None: in doubt."""
         self.is_ending = False
-        self.is_fork_of_doubt = False
         self.tokens = 0
+
+    @property
+    def is_busy(self) -> bool:
+        return any(turn.state in ("asked", "accepted") for turn in self.turns)
 
 
 class SessionFacts(KillMachine):
@@ -70,70 +73,80 @@ class SessionFacts(KillMachine):
         self.turns: dict[str, Turn] = {}
         super().__init__()
 
-    def _choose(self, number: int) -> str | None:
-        names = [name for name, session in self.sessions.items() if session.is_there is not False]
-        return names[number % len(names)] if names else None
-
     # --- what a host does ---
 
-    @rule()
-    def create(self) -> None:
+    def work(self, random: Random) -> None:
+        super().work(random)
+        for _ in range(random.randrange(3, 25)):
+            step = random.choice(_STEPS)
+            step(self, random)
+
+    def _listen(self, random: Random) -> None:
+        self.let_it_work(random.randrange(40))
+
+    def _await_an_end(self, _random: Random) -> None:
+        """Of the first of the answers that are coming."""
+        running = next((turn for turn in self.turns.values() if turn.state == "accepted"), None)
+        while running is not None and running.state == "accepted":
+            self.hear()
+
+    def _choose(self, random: Random, *, may_be_busy: bool = True) -> str | None:
+        names = [
+            name
+            for name, session in self.sessions.items()
+            if session.is_there is not False and (may_be_busy or not session.is_busy)
+        ]
+        return random.choice(names) if names else None
+
+    def _create(self, _random: Random) -> None:
         name = f"s{next(self.numbers)}\x00é"
         self.sessions[name] = Session([])
         self.ask("llm:session:create", {"sessionId": name, "providerId": "demo", "idleTimeoutMs": 1_000})
 
-    @rule(
-        which=st.integers(0, 99),
-        words=st.integers(0, 16),
-        rate=st.sampled_from(["max", "500", "150"]),
-        fails_after=st.one_of(st.none(), st.integers(0, 8)),
-    )
-    def run(self, which: int, words: int, rate: str, fails_after: int | None) -> None:
-        name = self._choose(which)
+    def _run(self, random: Random) -> None:
+        name = self._choose(random, may_be_busy=random.random() < 0.1)
         if name is None:
             return
         number = next(self.numbers)
-        answer = " ".join([f"a{number}", *WORDS[:words]])
-        fault = "" if fails_after is None else f" error=SERVER_ERROR@{fails_after}"
+        answer = " ".join([f"a{number}", *WORDS[: random.randrange(len(WORDS))]])
+        fails = random.random() < 0.25
+        fault = f" error=SERVER_ERROR@{random.randrange(8)}" if fails else ""
+        rate = random.choice(["max", "500", "150"])
         question = f'q{number} [[demo: text="{answer}" rate={rate} connect=0 firstToken=0{fault}]]'
-        turn = self.turns[f"i{number}"] = Turn(question, answer, fails_after is not None)
+        turn = self.turns[f"i{number}"] = Turn(question, answer, fails)
+        before = next((turn for turn in reversed(self.sessions[name].turns) if turn.state != "failed"), None)
+        if before is not None and before.state != "done" and not before.received:
+            turn.may_fail = True  # what got no answer is asked together with this: one directive too many for the demo
         self.sessions[name].turns.append(turn)
         params = {"sessionId": name, "inferenceId": f"i{number}", "retry": {"maxRetries": 0}}
         self.ask("llm:session:run", {**params, "messages": [{"role": "user", "content": question}]})
 
-    @rule(which=st.integers(0, 99))
-    def cancel(self, which: int) -> None:
+    def _cancel(self, random: Random) -> None:
         running = [name for name, turn in self.turns.items() if turn.state in ("asked", "accepted")]
         if running:
-            name = running[which % len(running)]
+            name = random.choice(running)
             self.turns[name].is_cancelled = True
             self.ask("llm:cancel", {"inferenceId": name})
 
-    @rule(which=st.integers(0, 99))
-    def destroy(self, which: int) -> None:
-        name = self._choose(which)
+    def _destroy(self, random: Random) -> None:
+        name = self._choose(random)
         if name is not None and len(self.sessions) > 1:
             self.sessions[name].is_ending = True
             for turn in self.sessions[name].turns:
                 turn.is_cancelled = True
             self.ask("llm:session:destroy", {"sessionId": name})
 
-    @precondition(lambda self: not self.asked)
-    @rule(which=st.integers(0, 99))
-    def fork(self, which: int) -> None:
+    def _fork(self, random: Random) -> None:
         """Of a session of which everything is known."""
-        name = self._choose(which)
-        if name is None or any(turn.state in ("asked", "accepted") for turn in self.sessions[name].turns):
-            return
-        copy = f"f{next(self.numbers)}"
-        self.sessions[copy] = Session(list(self.sessions[name].turns))
-        self.sessions[copy].is_there = None
-        self.ask("llm:session:fork", {"sessionId": name, "newSessionId": copy})
+        name = self._choose(random, may_be_busy=False)
+        if name is not None and self.sessions[name].is_there:
+            copy = f"f{next(self.numbers)}"
+            self.sessions[copy] = Session([turn for turn in self.sessions[name].turns if turn.state != "failed"])
+            self.ask("llm:session:fork", {"sessionId": name, "newSessionId": copy})
 
-    @rule(which=st.integers(0, 99))
-    def look(self, which: int) -> None:
+    def _look(self, random: Random) -> None:
         """At what is being written: what was shown once is not lost any more."""
-        name = self._choose(which)
+        name = self._choose(random)
         if name is not None:
             self.ask("llm:session:history", {"sessionId": name, "limit": 200})
 
@@ -202,6 +215,9 @@ class SessionFacts(KillMachine):
             else:
                 del self.sessions[name]
         assert not listed, "sessions that nobody made"
+        for turn in self.turns.values():
+            if turn.state in ("asked", "accepted"):
+                turn.state = "failed"  # it is nowhere, and nobody answers it any more
 
     def _listed(self) -> dict[str, dict[str, Any]]:
         found: dict[str, dict[str, Any]] = {}
@@ -256,8 +272,21 @@ class SessionFacts(KillMachine):
         if state == "interrupted":
             turn.check = lambda s, t: _same((s, t), ("interrupted", answer["content"]))  # type: ignore[method-assign]
         turn.received = answer["content"]
-        turn.fails = False
+        turn.fails = turn.may_fail = False
 
 
 def _same(found: tuple[str, str], expected: tuple[str, str]) -> None:
     assert found == expected
+
+
+_STEPS: list[Callable[[SessionFacts, Random], None]] = [
+    *[SessionFacts._run] * 8,
+    *[SessionFacts._listen] * 3,
+    *[SessionFacts._await_an_end] * 2,
+    *[SessionFacts._look] * 2,
+    *[SessionFacts._create] * 2,
+    SessionFacts._cancel,
+    SessionFacts._destroy,
+    SessionFacts._fork,
+]
+"""As often as they are in it."""
