@@ -106,7 +106,7 @@ class Methods:
         }
         if self.profiles.opening is not None:
             self.handlers = waiting_for(self.profiles.opening, self.handlers)
-        self.jobs.pool.start()
+        self.jobs.pool.wake()
 
     def _job_service(
         self, texts: TextGeneration, chats: ChatCompletions, outbox: Outbox, limits: Callable[[], Limits]

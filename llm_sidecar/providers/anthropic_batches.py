@@ -82,9 +82,16 @@ class AnthropicBatches:
         params = without_stream(message_body(request, request.model_id))
         return msgspec.json.encode({"custom_id": custom_id, "params": params})
 
-    async def create(self, endpoint: Endpoint, lines: list[bytes], token: str) -> str:
-        body = b"".join((b'{"requests":[', b",".join(lines), b"]}"))
-        return (await self._fetch(endpoint, "", body)).id
+    async def bring(self, endpoint: Endpoint, lines: list[bytes]) -> bytes:
+        """A kept connection that the server has closed meanwhile, or a refused key, shows itself by a look at the
+        list."""
+        url, headers = _url(endpoint, "?limit=1"), anthropic_headers(endpoint)
+        await fetch(self._http, url, headers, msgspec.json.decode, endpoint=endpoint)
+        return b"".join((b'{"requests":[', b",".join(lines), b"]}"))
+
+    async def create(self, endpoint: Endpoint, brought: bytes, token: str) -> str:
+        url, headers = _url(endpoint, ""), anthropic_headers(endpoint)
+        return (await fetch(self._http, url, headers, _batch, body=brought, may_repeat=False, endpoint=endpoint)).id
 
     async def find(self, endpoint: Endpoint, token: str) -> str | None:
         return None

@@ -73,8 +73,12 @@ class BatchApi(Protocol):
         """A request as it is handed over. Raises `INVALID_REQUEST` for what cannot be said."""
         ...
 
-    async def create(self, endpoint: Endpoint, lines: list[bytes], token: str) -> str:
-        """Hand them over; returns the provider's id. Raises `ProviderError`."""
+    async def bring(self, endpoint: Endpoint, lines: list[bytes]) -> bytes:
+        """What can be done before it counts; returns what `create` wants. May be repeated. Raises `ProviderError`."""
+        ...
+
+    async def create(self, endpoint: Endpoint, brought: bytes, token: str) -> str:
+        """Hand them over, in one request that is never repeated; returns the provider's id. Raises `ProviderError`."""
         ...
 
     async def find(self, endpoint: Endpoint, token: str) -> str | None:
@@ -158,7 +162,7 @@ async def lines_of(
                 rest = last
             else:
                 rest += last
-            if len(rest) > most:
+            if max(map(len, (rest, *lines))) > most:
                 raise ProviderError("PROVIDER_PROTOCOL_ERROR", f"A result of the batch has more than {most} bytes.")
             whole = [line for line in lines if line.strip()]
             if whole:

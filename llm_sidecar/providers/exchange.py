@@ -70,16 +70,22 @@ async def exchange(
     *,
     endpoint: Endpoint,
     content_type: str = "application/json",
+    may_repeat: bool = True,
 ) -> AsyncIterator[HttpResponse]:
     """POST a `body` (JSON, or what `content_type` says), or GET where there is none; give the successful answer, and
-    close it.
+    close it. `may_repeat` as `HttpClient.send` has it.
 
     `url` and `headers` were made of `endpoint`. Raises what went wrong, typed; the key is in no error.
     """
     if body is not None:
         headers = {**headers, "Content-Type": content_type}
     response = await http.send(
-        "GET" if body is None else "POST", url, headers, body, allow_insecure=endpoint.allow_insecure
+        "GET" if body is None else "POST",
+        url,
+        headers,
+        body,
+        allow_insecure=endpoint.allow_insecure,
+        may_repeat=may_repeat,
     )
     try:
         if response.status >= 400:
@@ -98,10 +104,13 @@ async def fetch(
     *,
     body: bytes | None = None,
     content_type: str = "application/json",
+    may_repeat: bool = True,
     endpoint: Endpoint,
 ) -> T:
     """As `exchange`, but the whole JSON answer, decoded. Raises `PROVIDER_PROTOCOL_ERROR` where `decode` refuses it."""
-    async with exchange(http, url, headers, body, endpoint=endpoint, content_type=content_type) as response:
+    async with exchange(
+        http, url, headers, body, endpoint=endpoint, content_type=content_type, may_repeat=may_repeat
+    ) as response:
         data = await response.read_all(http.limits.max_provider_event_bytes)
     try:
         return decode(data)

@@ -86,8 +86,10 @@ class HttpClient:
         body: bytes | None = None,
         *,
         allow_insecure: bool = False,
+        may_repeat: bool = True,
     ) -> HttpResponse:
-        """Send a request; return when the headers of its answer have come.
+        """Send a request; return when the headers of its answer have come. Without `may_repeat` it is never sent again,
+        also not where a kept connection was just closed.
 
         Raises `NETWORK_ERROR`, or `PROVIDER_PROTOCOL_ERROR` for what is not HTTP, a redirect or a compressed body;
         `InvalidParams` for `http:` to another machine than this one without `allow_insecure`.
@@ -120,7 +122,7 @@ class HttpClient:
             except SidecarError:
                 raise
             except Exception as error:
-                if not sending.may_repeat(error):
+                if not may_repeat or not sending.may_repeat(error):
                     raise translate(error, host_and_port(url)) from error
         response = HttpResponse(raw, session, url, connect_seconds)
         problem = unacceptable(response)

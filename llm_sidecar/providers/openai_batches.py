@@ -126,16 +126,19 @@ class OpenAIBatches:
         fields = {"custom_id": custom_id, "method": "POST", "url": self._url, "body": without_stream(body)}
         return msgspec.json.encode(fields)
 
-    async def create(self, endpoint: Endpoint, lines: list[bytes], token: str) -> str:
-        file_id = await self._upload(endpoint, lines)
+    async def bring(self, endpoint: Endpoint, lines: list[bytes]) -> bytes:
+        return (await self._upload(endpoint, lines)).encode()
+
+    async def create(self, endpoint: Endpoint, brought: bytes, token: str) -> str:
         asked = {
-            "input_file_id": file_id,
+            "input_file_id": brought.decode(),
             "endpoint": self._url,
             "completion_window": "24h",
             "metadata": {_MARK: token},
         }
-        batch = await self._fetch(endpoint, "/batches", _batch, msgspec.json.encode(asked))
-        return batch.id
+        url, headers = openai_url(endpoint, "/batches"), openai_headers(endpoint)
+        body = msgspec.json.encode(asked)
+        return (await fetch(self._http, url, headers, _batch, body=body, may_repeat=False, endpoint=endpoint)).id
 
     async def find(self, endpoint: Endpoint, token: str) -> str | None:
         path = f"/batches?limit={_PAGE}"

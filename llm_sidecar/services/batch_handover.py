@@ -83,10 +83,12 @@ class Handover:
         lines = await self._lines(route, api, target)
         if not lines:
             raise NothingToSend
+        brought = await api.bring(route.endpoint, lines)
+        lines.clear()
         token = os.urandom(16).hex()
         await self._jobs.table.sending(self._row, token, costs_money=may_cost(route.endpoint))
         try:
-            batch_id = await api.create(route.endpoint, lines, token)
+            batch_id = await api.create(route.endpoint, brought, token)
         except SidecarError as error:
             if _was_refused(error):
                 await self._jobs.table.not_sent(self._row)

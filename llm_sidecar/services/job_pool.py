@@ -50,20 +50,20 @@ class JobPool:
         self._limits = limits
         self._opening = opening
         self._loop = asyncio.get_running_loop()
-        self._awake = asyncio.Event()
+        self._is_asked = False
+        self._is_ready = False
+        """Whether what the process before left has been looked at."""
         self._is_held = False
         self._running: dict[int, RunningJob] = {}
         self._tasks: dict[int, asyncio.Task[None]] = {}
         self._not_before: dict[int, float] = {}
         self._server: asyncio.Task[None] | None = None
 
-    def start(self) -> None:
-        """Begin with what the process before left."""
-        self._server = self._loop.create_task(self._serve(), name="jobs")
-
     def wake(self) -> None:
-        """There may be something to do."""
-        self._awake.set()
+        """There may be something to do; the first time, what the process before left."""
+        self._is_asked = True
+        if not self._is_held and (self._server is None or self._server.done()):
+            self._server = self._loop.create_task(self._serve(), name="jobs")
 
     def hold(self) -> None:
         """Begin nothing any more."""
@@ -95,13 +95,13 @@ class JobPool:
     # --- beginning ---
 
     async def _serve(self) -> None:
-        if self._opening is not None:
-            await asyncio.wait([self._opening])
-        await self._insist(self._recover)
-        self._awake.set()
-        while True:
-            await self._awake.wait()
-            self._awake.clear()
+        if not self._is_ready:
+            if self._opening is not None:
+                await asyncio.wait([self._opening])
+            await self._insist(self._recover)
+            self._is_ready = True
+        while self._is_asked and not self._is_held:
+            self._is_asked = False
             if not await self._could(self._fill):
                 self._loop.call_later(_AGAIN_SECONDS, self.wake)
 
