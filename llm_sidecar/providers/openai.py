@@ -34,6 +34,7 @@ _RESPONSES_ONLY: Final = (
     r"gpt-daybreak",
     r"gpt-[\d.]+-cyber",
     r"gpt-([\d.]+-)?rosalind",
+    r"gpt-[\d.]+-astra-law",
 )
 """How the names of models without chat completions begin, up to a dash or their end. Source: the official SDK's types
 (what is in `AllModels` and not in `ChatModel`). Of the codex and pro families `ChatModel` lists some; they are taken by

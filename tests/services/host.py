@@ -244,6 +244,7 @@ async def end(host: Host) -> None:
         call.accept()
         call.finish()
     host.sink.close()
+    await host.methods.jobs.pool.aclose()
     await settle()
 
 
