@@ -37,8 +37,8 @@ def run() -> Callable[[Coroutine[Any, Any, Any]], Any]:
 
 @pytest.fixture
 def spawn(tmp_path: Path) -> Iterator[Callable[..., Host]]:
-    """Start sidecars that end with the test: `spawn(*options, environment=…, stdin=…, stdout=…)`. Each has a data folder
-    of its own (the first: `data`), unless `data_dir` says which."""
+    """Start sidecars that end with the test: `spawn(*options, environment=…, stdin=…, stdout=…)`. Each has a data
+    folder of its own (the first: `data`), unless `data_dir` says which."""
     hosts: list[Host] = []
 
     def start(*options: str, **more: Any) -> Host:

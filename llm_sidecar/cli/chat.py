@@ -59,7 +59,8 @@ def _chat(options: argparse.Namespace, screen: Screen) -> int:
 
 
 async def _start(stack: AsyncExitStack, choice: Choice, handshake: InitializeParams) -> SidecarProcess:
-    """A sidecar on the data folder; one that keeps nothing, where another (an application's, or another chat's) has it."""
+    """A sidecar on the data folder; one that keeps nothing, where another (an application's, or another chat's) has
+    it."""
 
     def start(*arguments: str) -> AbstractAsyncContextManager[SidecarProcess]:
         return SidecarProcess.start(arguments=arguments, environment=choice.environment, handshake=handshake)

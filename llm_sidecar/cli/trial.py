@@ -1,6 +1,7 @@
 """A trial run: `doctor` spawns a real sidecar, shakes hands, asks the demo provider, and lets it go.
 
-Law: every finding is what a host would see, but for what is kept: the trial keeps nothing. A sidecar that cannot start is a finding, not an exception.
+Law: every finding is what a host would see, but for what is kept: the trial keeps nothing. A sidecar that cannot
+start is a finding, not an exception.
 """
 
 from __future__ import annotations

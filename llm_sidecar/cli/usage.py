@@ -39,9 +39,7 @@ def main(arguments: list[str]) -> int:
         "otherwise. A data folder that an application uses right now can be asked through that application only.",
     )
     parser.add_argument("--by", choices=get_args(GroupBy), default="day", help="what to group by (default: day)")
-    parser.add_argument(
-        "--from", dest="start", metavar="DATE", type=_date, help="the first day (2026-11-01), or `all`"
-    )
+    parser.add_argument("--from", dest="start", metavar="DATE", type=_date, help="the first day (2026-11-01), or `all`")
     parser.add_argument("--to", dest="end", metavar="DATE", type=_date, help="the last day (default: today)")
     parser.add_argument("--all", action="store_true", help=f"show every row, not the first {_ROWS}")
     parser.add_argument("--json", action="store_true", help="print the sidecar's answer as one JSON object")

@@ -1,8 +1,8 @@
 """What listens on a port of this machine: which server, and its models.
 
 Law: told apart by what only one of them says, never by a status alone (LM Studio answers every path with 200) nor by
-the port. Only a plain GET is sent (`providers.probe`); what comes back is a stranger's: bounded, decoded into shapes, and
-believed in nothing but its kind and the names of its models.
+the port. Only a plain GET is sent (`providers.probe`); what comes back is a stranger's: bounded, decoded into shapes,
+and believed in nothing but its kind and the names of its models.
 Sources: llama.cpp, tools/server/README (`/props`, header `Server`); Ollama, docs/api.md (`/api/version`, `/api/tags`);
 LM Studio, docs "REST API" (`/api/v1/models`, before that `/api/v0/models`); vLLM, "OpenAI-Compatible Server"
 (`owned_by`).

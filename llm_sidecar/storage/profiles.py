@@ -1,7 +1,7 @@
 """Profiles: one row each, and which keys of the vault are theirs.
 
-Law: every method is one transaction. A key is announced (`expect_key`) before it is written to the vault, and belongs to
-its profile with the very transaction that changes the profile; a crash at any point leaves a profile with the key it
+Law: every method is one transaction. A key is announced (`expect_key`) before it is written to the vault, and belongs
+to its profile with the very transaction that changes the profile; a crash at any point leaves a profile with the key it
 had or with the one it gets, and every other key in the list of those to be thrown away.
 """
 

@@ -1,6 +1,7 @@
 """The tables of profiles: the connections, and what ties them to the vault. No key is in any of them.
 
-Law: at most one profile is active; the database itself sees to that. A profile names its key by `key_id`, which is never
+Law: at most one profile is active; the database itself sees to that. A profile names its key by `key_id`, which is
+never
 used again for another: a key that was written before its profile, or outlived it, is in `loose_keys` and belongs to
 nobody. `vault_mark` holds the generation of the vault that was saved last: an older file was put back by somebody.
 """

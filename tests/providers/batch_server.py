@@ -258,7 +258,8 @@ def openai_result(line: dict[str, Any], end: str | None) -> dict[str, Any] | Non
         output = [{"type": "message", "id": "m", "role": "assistant", "status": "completed",
                    "content": [{"type": "output_text", "text": f"Answer to {text}", "annotations": []}]}]  # fmt: skip
         body = {"id": "resp_1", "object": "response", "created_at": 1, "status": "completed", "error": None,
-                "model": line["body"]["model"], "output": output, "parallel_tool_calls": True, "tool_choice": "auto", "tools": [],
+                "model": line["body"]["model"], "output": output, "parallel_tool_calls": True, "tool_choice": "auto", 
+                "tools": [],
                 "usage": {"input_tokens": 10, "output_tokens": 5, "total_tokens": 15,
                           "input_tokens_details": {"cached_tokens": 0, "cache_write_tokens": 0},
                           "output_tokens_details": {"reasoning_tokens": 2}}}  # fmt: skip
@@ -266,7 +267,8 @@ def openai_result(line: dict[str, Any], end: str | None) -> dict[str, Any] | Non
         choice = {"index": 0, "finish_reason": "stop", "logprobs": None,
                   "message": {"role": "assistant", "content": f"Answer to {text}", "refusal": None}}  # fmt: skip
         body = {"id": "chatcmpl-1", "object": "chat.completion", "created": 1, "model": line["body"]["model"],
-                "choices": [choice], "usage": {"prompt_tokens": 10, "completion_tokens": 5, "total_tokens": 15}}  # fmt: skip
+                "choices": [choice],
+                "usage": {"prompt_tokens": 10, "completion_tokens": 5, "total_tokens": 15}}  # fmt: skip
     result["response"] = {"status_code": 200, "request_id": "r", "body": body}
     return result
 
