@@ -258,7 +258,7 @@ def openai_result(line: dict[str, Any], end: str | None) -> dict[str, Any] | Non
         output = [{"type": "message", "id": "m", "role": "assistant", "status": "completed",
                    "content": [{"type": "output_text", "text": f"Answer to {text}", "annotations": []}]}]  # fmt: skip
         body = {"id": "resp_1", "object": "response", "created_at": 1, "status": "completed", "error": None,
-                "model": line["body"]["model"], "output": output, "parallel_tool_calls": True, "tool_choice": "auto", 
+                "model": line["body"]["model"], "output": output, "parallel_tool_calls": True, "tool_choice": "auto",
                 "tools": [],
                 "usage": {"input_tokens": 10, "output_tokens": 5, "total_tokens": 15,
                           "input_tokens_details": {"cached_tokens": 0, "cache_write_tokens": 0},
