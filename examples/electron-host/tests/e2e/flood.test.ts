@@ -90,6 +90,7 @@ for (const { name, missing, start } of KINDS) {
     })
 
     test('500 tokens a second', async () => {
+      told('the same without tokens, for comparison', await measured('[[demo: firstToken=2000 text="."]]'), 'this is the machine')
       const before = await heap()
       const seen = await measured('[[demo: tokens=2000 rate=500]]')
       expect(seen.tokens).toBe(2_000)

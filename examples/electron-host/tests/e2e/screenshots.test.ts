@@ -10,8 +10,8 @@ import { KINDS, type Host } from './harness/host'
 /** A run by hand or in CI shall not change the tree: `E2E_SCREENSHOTS=docs` takes those of the README. */
 const FOLDER = resolve(import.meta.dirname, '../..', process.env['E2E_SCREENSHOTS'] ?? 'out/e2e/screenshots')
 
+const REASONING = 'The user has a small app, so a server is out of the question. A file, SQLite and memory are what is left to compare.'
 const ANSWER = [
-  '[[demo: reasoning="The user wants to see how an answer looks: a heading, a list, a table and code will do." echo rate=60]]',
   '## Three ways to keep a log', '',
   'Each of them is **one process** and needs no server:', '',
   '1. a file with a line for each event;', '2. SQLite with `journal_mode=WAL`;', '3. a ring buffer in memory.', '',
@@ -19,6 +19,7 @@ const ANSWER = [
   '```python', 'with sqlite3.connect("log.db") as db:', '    db.execute("pragma journal_mode = wal")', '    db.execute("insert into events values (?, ?)", (now, text))', '```', '',
   'For most apps, the second is the one to take.'
 ].join('\n')
+const QUESTIONS = ['Plan a weekend in Oslo', 'Compare SQLite and PostgreSQL', 'Why is the sky blue?']
 
 for (const { name, missing, start } of KINDS) {
   for (const colorScheme of ['light', 'dark'] as const) describe.skipIf(missing !== null)(`${name}: screenshots, ${colorScheme}`, () => {
@@ -42,24 +43,12 @@ for (const { name, missing, start } of KINDS) {
       expect(taken.length).toBeGreaterThan(10_000)
     }
 
-    test('chat while an answer streams', async () => {
-      for (const title of ['Plan a weekend in Oslo', 'Compare SQLite and PostgreSQL', 'Why is the sky blue?']) {
-        await page.keyboard.press('Control+k')
-        await ask(page, `${title} [[demo: text="A short answer." rate=max usage=prompt:${title.length * 40},completion:${title.length * 15}]]`)
-      }
-      await page.keyboard.press('Control+k')
-      await send(page, `How should a small app keep its log? ${ANSWER}`)
-      await until(async () => (await lastAnswer(page).locator('.code').count()) > 0, 'the code is being written')
-      await picture('chat')
-      await ended(page)
-    })
-
     test('profiles', async () => {
       await page.evaluate(async (endpointUrl) => {
         const made = [
+          { name: 'Team gateway', providerType: 'openai-compatible' as const, endpointUrl, apiKey: 'gateway-0123456789', modelId: 'fake-small', consentTimestamp: Date.now() },
           { name: 'Work', providerType: 'openai' as const, apiKey: 'sk-screenshot-0123456789', modelId: 'gpt-4o-mini' },
-          { name: 'Claude', providerType: 'anthropic' as const, apiKey: 'sk-ant-screenshot-0123456789' },
-          { name: 'Team gateway', providerType: 'openai-compatible' as const, endpointUrl, apiKey: 'gateway-0123456789', modelId: 'fake-small', consentTimestamp: Date.now() }
+          { name: 'Claude', providerType: 'anthropic' as const, apiKey: 'sk-ant-screenshot-0123456789' }
         ]
         for (const profile of made) await window.llmAPI.createProfile(profile)
       }, server.url)
@@ -68,6 +57,23 @@ for (const { name, missing, start } of KINDS) {
       await gateway.getByRole('button', { name: 'Test' }).click()
       await gateway.locator('.result.good').waitFor()
       await picture('profiles')
+    })
+
+    test('chat while an answer streams', async () => {
+      await open(page, 'Chat')
+      for (const question of QUESTIONS) {
+        await page.keyboard.press('Control+k')
+        await ask(page, `${question} [[demo: text="A short answer." rate=max usage=prompt:${question.length * 4},completion:${question.length * 3}]]`)
+      }
+      await page.reload() // The active profile is the choice where none was made.
+      await field(page).waitFor()
+      await page.getByRole('button', { name: /Answered by Team gateway/ }).waitFor()
+      Object.assign(server, { answer: ANSWER, reasoning: REASONING, pace: 25 })
+      await page.keyboard.press('Control+k')
+      await send(page, 'How should a small app keep its log?')
+      await until(async () => (await lastAnswer(page).locator('.code code').allInnerTexts()).join('').includes('connect'), 'the code is being written')
+      await picture('chat')
+      await ended(page)
     })
 
     test('models', async () => {

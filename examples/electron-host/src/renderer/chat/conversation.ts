@@ -83,7 +83,7 @@ export class Conversation {
   private async session(messages: Message[], choice: Choice): Promise<string | null> {
     if (this.current.sessionId !== null || !this.current.kept) return this.current.sessionId
     const first = messages[0]
-    const title = typeof first?.content === 'string' ? first.content.replace(/\s+/g, ' ').trim().slice(0, TITLE) : ''
+    const title = typeof first?.content === 'string' ? titled(first.content) : ''
     try {
       const { sessionId } = await this.llm.llmCreateSession({ ...choice, metadata: { title } })
       this.set({ sessionId })
@@ -145,4 +145,10 @@ export class Conversation {
     this.current = { ...this.current, ...change }
     for (const watcher of [...this.watchers]) watcher()
   }
+}
+
+/** The beginning of the first message, without what only directs the demo provider. */
+function titled(text: string): string {
+  const plain = text.replace(/\[\[demo:.*?\]\]/gs, ' ').replace(/\s+/g, ' ').trim()
+  return (plain === '' ? text : plain).slice(0, TITLE)
 }

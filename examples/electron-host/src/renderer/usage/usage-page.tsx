@@ -26,6 +26,7 @@ interface Figures {
   models: UsageSummary
   providers: UsageSummary
   from: number
+  range: number
 }
 
 export function UsagePage() {
@@ -36,7 +37,7 @@ export function UsagePage() {
     const from = today - (range - 1) * DAY
     const by = (groupBy: 'day' | 'model' | 'provider') => window.llm.llmGetUsageSummary({ from, groupBy, utcOffsetMinutes: offset() })
     const [days, models, providers] = await Promise.all([by('day'), by('model'), by('provider')])
-    return { days, models, providers, from }
+    return { days, models, providers, from, range }
   }, [range])
   const { data, problem, loading, again } = useAsk(ask)
 
@@ -60,7 +61,7 @@ export function UsagePage() {
       )}
       {data !== null && data.days.total.requests > 0 && (
         <>
-          <section className="card"><h2>By day</h2><DayChart rows={data.days.rows} from={data.from} days={range} measure={measure} /></section>
+          <section className="card"><h2>By day</h2><DayChart rows={data.days.rows} from={data.from} days={data.range} measure={measure} /></section>
           <div className="two">
             <section className="card"><h2>By model</h2><BarChart rows={data.models.rows} measure={measure} of="model" /></section>
             <section className="card"><h2>By provider</h2><BarChart rows={data.providers.rows} measure={measure} of="provider" /></section>

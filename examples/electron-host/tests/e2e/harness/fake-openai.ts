@@ -1,4 +1,4 @@
-/** A server that speaks OpenAI's format and answers everything with the same sentence; it remembers the keys it saw. */
+/** A server that speaks OpenAI's format and answers everything with the same text; it remembers the keys it saw. */
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 
@@ -9,6 +9,10 @@ export interface FakeOpenAi {
   authorizations: string[]
   /** Answer with this status from now on; 200 to be well again. */
   status: number
+  /** What it says, what it thinks before, and milliseconds between its words. */
+  answer: string
+  reasoning: string
+  pace: number
   close(): Promise<void>
 }
 
@@ -19,6 +23,9 @@ export async function fakeOpenAi(): Promise<FakeOpenAi> {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/v1`,
     authorizations: [],
     status: 200,
+    answer: SENTENCE,
+    reasoning: '',
+    pace: 0,
     close: () => new Promise((resolve) => {
       server.closeAllConnections()
       server.close(() => resolve())
@@ -37,18 +44,25 @@ function answer(fake: FakeOpenAi, request: IncomingMessage, response: ServerResp
     response.writeHead(200, { 'content-type': 'application/json' })
     response.end(JSON.stringify({ object: 'list', data: [{ id: 'fake-small', object: 'model' }, { id: 'fake-large', object: 'model' }] }))
   } else {
-    request.on('end', () => stream(response))
+    request.on('end', () => void stream(fake, response))
   }
 }
 
-function stream(response: ServerResponse): void {
+async function stream({ answer, reasoning, pace }: FakeOpenAi, response: ServerResponse): Promise<void> {
   response.writeHead(200, { 'content-type': 'text/event-stream' })
   const chunk = (delta: object, finish: string | null, more: object = {}): void => {
     const choices = [{ index: 0, delta, finish_reason: finish }]
     response.write(`data: ${JSON.stringify({ id: 'c1', object: 'chat.completion.chunk', created: 1, model: 'fake-small', choices, ...more })}\n\n`)
   }
   chunk({ role: 'assistant', content: '' }, null)
-  for (const word of SENTENCE.split(/(?<= )/)) chunk({ content: word }, null)
-  chunk({}, 'stop', { usage: { prompt_tokens: 9, completion_tokens: 6, total_tokens: 15 } })
+  const thoughts = reasoning === '' ? [] : reasoning.split(/(?<= )/)
+  const words = answer.split(/(?<=\s)/)
+  for (const word of thoughts) chunk({ reasoning_content: word }, null)
+  for (const word of words) {
+    chunk({ content: word }, null)
+    if (pace > 0) await new Promise((resolve) => setTimeout(resolve, pace))
+  }
+  const said = thoughts.length + words.length
+  chunk({}, 'stop', { usage: { prompt_tokens: 9, completion_tokens: said, total_tokens: said + 9 } })
   response.end('data: [DONE]\n\n')
 }
