@@ -1,13 +1,15 @@
 # make run     a first answer, streamed into this terminal: needs nothing but Python >= 3.11
 # make test    the tests            make lint    ruff and mypy
 # make bench   the benchmarks       make fuzz    random input, for minutes and not seconds
+# make crash   kill sidecars at 1,000 random points
+# make electron / make electron-e2e   the Electron example: types and tests; its scenarios in a real Chromium (needs Node)
 # make clean   remove everything made here
 
 PYTHONS := python3.13 python3.12 python3.11 python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: run test lint bench fuzz clean
+.PHONY: run test lint bench fuzz crash electron electron-e2e clean
 .DELETE_ON_ERROR:
 
 run: .venv/.installed
@@ -28,6 +30,20 @@ fuzz: .venv/.installed-dev
 	HYPOTHESIS_PROFILE=fuzz LLM_SIDECAR_MACHINE_EXAMPLES=1000 $(BIN)/python -m pytest tests/wire/test_framing.py \
 	  tests/wire/test_envelope.py tests/services/test_journal.py tests/services/test_token_stream.py \
 	  tests/services/test_inference_machine.py
+
+crash: .venv/.installed-dev
+	LLM_SIDECAR_KILLS=1000 $(BIN)/python -m pytest tests/crash
+
+ELECTRON := examples/electron-host
+
+electron: .venv/.installed $(ELECTRON)/node_modules/.package-lock.json
+	cd $(ELECTRON) && npm run typecheck && npm test
+
+electron-e2e: .venv/.installed $(ELECTRON)/node_modules/.package-lock.json
+	cd $(ELECTRON) && npm run test:e2e
+
+$(ELECTRON)/node_modules/.package-lock.json: $(ELECTRON)/package-lock.json
+	cd $(ELECTRON) && ELECTRON_SKIP_BINARY_DOWNLOAD=1 npm ci --no-audit --no-fund
 
 clean:
 	rm -rf .venv build dist *.egg-info .pytest_cache .ruff_cache .mypy_cache .hypothesis
