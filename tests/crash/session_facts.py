@@ -111,7 +111,7 @@ class SessionFacts(KillMachine):
         answer = " ".join([f"a{number}", *WORDS[: random.randrange(len(WORDS))]])
         fails = random.random() < 0.25
         fault = f" error=SERVER_ERROR@{random.randrange(8)}" if fails else ""
-        rate = random.choice(["max", "500", "150"])
+        rate = random.choice(["max", "400", "60"])
         question = f'q{number} [[demo: text="{answer}" rate={rate} connect=0 firstToken=0{fault}]]'
         turn = self.turns[f"i{number}"] = Turn(question, answer, fails)
         before = next((turn for turn in reversed(self.sessions[name].turns) if turn.state != "failed"), None)
