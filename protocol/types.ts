@@ -1126,12 +1126,17 @@ export interface DiscoveredServer {
   models: string[];
 }
 
-/** One of them: `vaultKey` (base64 of 32 bytes) or `passphrase`. */
+/**
+ * One of them: `vaultKey` (base64 of 32 bytes) or `passphrase`; with `acceptOlder` also neither, for the key source
+ * of the start.
+ */
 export interface UnlockVaultParams {
   /** at most 200 characters */
   vaultKey?: string;
   /** 1 to 1,000 characters */
   passphrase?: string;
+  /** default `false` */
+  acceptOlder?: boolean;
 }
 
 /**

@@ -181,10 +181,14 @@ class Discovery(Shape, kw_only=True):
 
 
 class UnlockVaultParams(Params, kw_only=True):
-    """One of them: `vaultKey` (base64 of 32 bytes) or `passphrase`."""
+    """One of them: `vaultKey` (base64 of 32 bytes) or `passphrase`; with `acceptOlder` also neither, for the key source
+    of the start."""
 
     vault_key: Annotated[str, Meta(max_length=200)] | None = None
     passphrase: Annotated[str, Meta(min_length=1, max_length=1_000)] | None = None
+    accept_older: bool = False
+    """A person put a backup in the vault's place, and knows that what was stored since is lost: open it although it is
+    older than the one written last."""
 
 
 class RotateVaultParams(Params, kw_only=True):

@@ -40,7 +40,8 @@ class ProfileKeys:
     def __init__(self, table: ProfileTable, audit: AuditLog, folder: str | None, source: KeySource | None) -> None:
         self._table = table
         self._audit = audit
-        self._source = source
+        self.source = source
+        """Where the key was to come from at the start."""
         place = "" if folder is None else os.path.join(folder, "vault")
         self._is_kept = folder is not None
         self.vault = Vault(place)
@@ -51,7 +52,7 @@ class ProfileKeys:
     @property
     def is_slow_to_open(self) -> bool:
         """Whether the first opening takes long enough to be done in a thread."""
-        return isinstance(self._source, Passphrase | Keyring)
+        return isinstance(self.source, Passphrase | Keyring)
 
     @property
     def encrypts(self) -> bool:
@@ -75,21 +76,26 @@ class ProfileKeys:
 
     def open_now(self) -> None:
         """Try the key there is. What goes wrong is told to those who need a key."""
-        self._opened(self._source, self._open())
+        self._opened(self.source, self._open())
 
     async def open_slowly(self) -> None:
         """As `open_now`, in a thread."""
-        self._opened(self._source, await asyncio.to_thread(self._open))
+        self._opened(self.source, await asyncio.to_thread(self._open))
 
-    async def unlock(self, source: KeySource) -> None:
-        """A key came later. Raises `VAULT_…` where it does not fit; nothing has changed then."""
+    async def unlock(self, source: KeySource, *, accept_older: bool = False) -> None:
+        """A key came later. Raises `VAULT_…` where it does not fit; nothing has changed then. With `accept_older` a
+        vault that was set back is taken, and its generation is the one to expect from now on."""
         generation = self._table.generation_now()
         try:
-            await asyncio.to_thread(self.vault.unlock, source, expected_generation=generation)
+            await asyncio.to_thread(
+                self.vault.unlock, source, expected_generation=generation, accept_older=accept_older
+            )
         except SidecarError as error:
             self._audit.record("vault.unlock-failed", source=source.name, code=error.code)
             raise
         self._opened(source, None)
+        if accept_older and self.vault.state == "open":
+            await self._table.set_generation(self.vault.status().generation)
         await self.tidy()
 
     async def tidy(self) -> None:
@@ -107,7 +113,7 @@ class ProfileKeys:
             generation = self._table.generation_now()
         except SidecarError:
             generation = None  # without a database there are no profiles either
-        self.vault.open(self._source, expected_generation=generation)
+        self.vault.open(self.source, expected_generation=generation)
         return self.vault.error
 
     def _opened(self, source: KeySource | None, error: SidecarError | None) -> None:

@@ -50,8 +50,9 @@ class VaultService:
 
     async def unlock(self, params: UnlockVaultParams) -> VaultStatus:
         """Raises `VAULT_…`, or `InvalidParams` where the key is none."""
-        source = _source(params.vault_key, params.passphrase, "vaultKey")
-        await self._profiles.while_unchanged(lambda: self._keys.unlock(source))
+        source = self._keys.source if params.accept_older and not (params.vault_key or params.passphrase) else None
+        source = source or _source(params.vault_key, params.passphrase, "vaultKey")
+        await self._profiles.while_unchanged(lambda: self._keys.unlock(source, accept_older=params.accept_older))
         return self.status()
 
     async def rotate(self, params: RotateVaultParams) -> VaultStatus:

@@ -9,7 +9,10 @@ import errno
 
 from llm_sidecar.errors import SidecarError
 
-_REPAIR = "Put a backup (`{path}.1`, `.2`, `.3`) in its place, or move all of them away to start without stored keys"
+_REPAIR = (
+    "Put a backup (`{path}.1`, `.2`, `.3`) in its place and unlock it with `acceptOlder`, or move all of them away to "
+    "start without stored keys"
+)
 
 
 def corrupt(path: str, why: str) -> SidecarError:
@@ -35,7 +38,7 @@ def set_back(path: str, generation: int, expected: int) -> SidecarError:
         "VAULT_TAMPERED",
         path,
         f"{path} was set back: it is generation {generation}, and {expected} was written already; nothing was changed. "
-        "Put the newest copy back.",
+        "Put the newest copy back; or, if you put a backup there yourself, unlock it with `acceptOlder`.",
     )
 
 

@@ -90,11 +90,16 @@ class Vault:
                 self._fail(error)
             return self.state
 
-    def unlock(self, source: KeySource, *, expected_generation: int | None = None) -> VaultState:
+    def unlock(
+        self, source: KeySource, *, expected_generation: int | None = None, accept_older: bool = False
+    ) -> VaultState:
         """Give the key after the start. An open vault takes one more of its keys (the new one of a rotation that was
-        begun). Slow with a passphrase or the OS keyring. Raises VAULT_*; an open vault stays open then."""
+        begun). With `accept_older` any age will do: a person put a backup back. Slow with a passphrase or the OS
+        keyring. Raises VAULT_*; an open vault stays open then."""
         with self._writing:
-            if expected_generation is not None:
+            if accept_older:
+                self._expected = None
+            elif expected_generation is not None:
                 self._expected = expected_generation
             if self._opened is not None:
                 slot, kek = find_slot(self._opened.header, source, self._store.path)

@@ -50,7 +50,8 @@ class FileStore:
             name = faults.errno_name(error)
             raise faults.unreadable(self.path, f"the system says {name}", reason=name) from None
         if data is None and self.backups():
-            why = f"it is gone, but a backup is there: copy `{FILE_NAME}.1` to `{FILE_NAME}`, or move the backups away"
+            why = f"it is gone, but a backup is there: copy `{FILE_NAME}.1` to `{FILE_NAME}` and "
+            why += "unlock it with `acceptOlder`, or move the backups away"
             raise faults.unreadable(self.path, why, reason="ONLY_BACKUPS")
         return data
 

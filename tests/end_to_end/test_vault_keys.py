@@ -83,6 +83,30 @@ def test_a_wrong_key_changes_nothing_and_the_right_one_opens_it(spawn: Spawn, tm
         assert ask(wrong).text == "Hello!"
 
 
+def test_a_backup_that_was_put_back_is_taken_only_when_a_person_says_so(spawn: Spawn, tmp_path: Path) -> None:
+    with listening(answering()) as server:
+        host = spawn()
+        greet(host)
+        create(host, server.url)
+        created = create(host, URL, name="lost")
+        stop(host)
+        vault = tmp_path / "data" / "vault" / "keys.vault"
+        vault.write_bytes((tmp_path / "data" / "vault" / "keys.vault.1").read_bytes())
+
+        later = spawn(data_dir=tmp_path / "data")
+        greet(later)
+        assert later.call("llm:vault:status")["code"] == "VAULT_TAMPERED"
+        refusal = later.refusal("llm:vault:unlock", {"vaultKey": VAULT_KEY})
+        assert refusal["data"]["code"] == "VAULT_TAMPERED"
+        assert "acceptOlder" in refusal["message"]
+        assert later.call("llm:vault:unlock", {"acceptOlder": True})["state"] == "open"
+        assert ask(later).text == "Hello!"
+        lost = later.call("llm:profiles:test", {"profileId": created["id"]})
+        assert lost["errorCode"] == "API_KEY_MISSING"
+        stop(later)
+        assert ask_again(spawn, tmp_path, VAULT_KEY) == "Hello!"
+
+
 def test_without_a_key_it_is_stored_in_plaintext_and_every_answer_says_so(spawn: Spawn, tmp_path: Path) -> None:
     with listening(answering()) as server:
         host = spawn()

@@ -378,3 +378,15 @@ def test_the_limit_of_a_file_is_told_before_it_is_written(tmp_path: Path, monkey
     assert vault_file.MAX_BYTES == 16 << 20
     assert contents(vault) == {f"{row.profile_id}/{row.field}": row.secret for row in ROWS}
     assert not vault.has(BEN, "token")
+
+
+def test_a_backup_that_a_person_put_back_is_taken_when_they_say_so(folder: Path) -> None:
+    """What the message of a damaged vault advises leads somewhere."""
+    vault_path(folder).write_bytes((folder / "keys.vault.1").read_bytes())
+    vault = opened(folder, expected_generation=3)
+    assert vault.error is not None
+    assert "acceptOlder" in vault.error.message
+    assert vault.unlock(KEY, accept_older=True) == "open"
+    assert set(contents(vault)) == {f"{ANN}/apiKey", f"{BEN}/apiKey"}
+    vault.put(*ROWS[2])
+    assert vault.status().generation == 3
