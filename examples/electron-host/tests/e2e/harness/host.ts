@@ -28,15 +28,16 @@ const ROOT = resolve(import.meta.dirname, '../../..')
 export const PYTHON = process.env['LLM_SIDECAR_PYTHON'] ?? resolve(ROOT, '../../.venv/bin/python')
 export const REAL = [PYTHON, '-m', 'llm_sidecar']
 
-export const chromiumPath = [process.env['CHROMIUM_PATH'], '/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome']
-  .find((path) => path !== undefined && path !== '' && isProgram(path))
+const named = process.env['CHROMIUM_PATH'] ?? ''
+const PLACES = named === '' ? ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'] : [named]
+export const chromiumPath = PLACES.find(isProgram)
 
 /** The binary, where the package has it and the app is built. */
 export const electronPath = ((): string | undefined => {
   const folder = join(ROOT, 'node_modules/electron')
-  const named = join(folder, 'path.txt')
-  if (!existsSync(named) || !existsSync(join(ROOT, 'out/main/index.js'))) return undefined
-  const path = join(folder, 'dist', readFileSync(named, 'utf8').trim())
+  const file = join(folder, 'path.txt')
+  if (!existsSync(file) || !existsSync(join(ROOT, 'out/main/index.js'))) return undefined
+  const path = join(folder, 'dist', readFileSync(file, 'utf8').trim())
   return isProgram(path) ? path : undefined
 })()
 
