@@ -1,5 +1,5 @@
 /** A window without a sidecar says what is the matter and what to do; it is never blank. */
-import { mkdtempSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, describe, expect, test } from 'vitest'
@@ -66,6 +66,18 @@ for (const { name, missing, start } of KINDS) {
       await page.getByRole('heading', { name: 'Still starting…' }).waitFor()
       await field(page).waitFor()
       expect(await ask(page, '[[demo: text="Here at last."]]')).toBe('Here at last.')
+    })
+
+    test('without a place to store anything: it is said, and a conversation goes on', async () => {
+      const dataDir = mkdtempSync(join(folder, 'full-'))
+      mkdirSync(join(dataDir, 'sidecar/llm-sidecar.sqlite3'), { recursive: true })
+      host = await start({ dataDir })
+      const page = await host.openWindow()
+      await field(page).waitFor()
+      expect(await ask(page, '[[demo: text="One."]]')).toBe('One.')
+      expect(await ask(page, '[[demo: text="Two."]]')).toBe('Two.')
+      expect(await page.locator('.turns .warning').innerText()).toContain('This conversation is not kept')
+      expect(await page.getByRole('navigation', { name: 'Conversations' }).innerText()).toContain('What is stored cannot be used')
     })
 
     test('silent: it is ended, and tried again', async () => {

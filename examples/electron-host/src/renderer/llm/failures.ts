@@ -44,8 +44,10 @@ const WORDS: Partial<Record<HostErrorCode | (string & {}), [title: string, advic
   INTERNAL_ERROR: ['Something went wrong inside', 'The log says where.', 'retry']
 }
 
+const STORAGE: [string, string, Remedy] = ['What is stored cannot be used', 'Chats still work, but nothing is kept.', 'retry']
+
 export function explain(failure: IpcError): Explained {
-  const known = WORDS[failure.code]
+  const known = WORDS[failure.code] ?? (failure.code.startsWith('STORAGE_') ? STORAGE : undefined)
   if (known !== undefined) return { title: known[0], advice: known[1], remedy: known[2] }
   return { title: failure.code.toLowerCase().replaceAll('_', ' '), advice: null, remedy: failure.retryable ? 'retry' : null }
 }
