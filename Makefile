@@ -33,6 +33,7 @@ fuzz: .venv/.installed-dev
 
 crash: .venv/.installed-dev
 	LLM_SIDECAR_KILLS=1000 $(BIN)/python -m pytest tests/crash
+	LLM_SIDECAR_CRASHES=1000 $(BIN)/python -m pytest tests/vault/test_vault_crashes.py
 
 ELECTRON := examples/electron-host
 
