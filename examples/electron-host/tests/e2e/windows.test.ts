@@ -96,8 +96,9 @@ for (const { name, missing, start } of KINDS) {
     })
 
     test('a window that is closed takes its work with it', async () => {
-      await other.waitForTimeout(2_500) // Its flood is forgotten: this many milliseconds, by the limit's own rule.
-      await other.evaluate(() => window.llm.llmInference({ providerId: 'demo', messages: [{ role: 'user', content: '[[demo: tokens=100000]]' }] }))
+      const begun = (): Promise<boolean> => other.evaluate(() =>
+        window.llm.llmInference({ providerId: 'demo', messages: [{ role: 'user', content: '[[demo: tokens=100000]]' }] }).then(() => true, () => false))
+      await until(begun, 'its flood is forgotten')
       const running = (): Promise<number> => one.evaluate(async () => (await window.llm.llmGetStatus()).activeInferences)
       expect(await running()).toBe(1)
       await other.close()
