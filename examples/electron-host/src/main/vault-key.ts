@@ -41,7 +41,7 @@ export async function vaultKey(storage: SafeStorageLike, file: string, vaultFile
 
 /** The names under which the sidecar keeps its vault, below its data folder. */
 export const vaultFilesIn = (dataDir: string): string[] =>
-  ['vault', 'vault.1', 'vault.2', 'vault.3'].map((name) => join(dataDir, name))
+  ['keys.vault', 'keys.vault.1', 'keys.vault.2', 'keys.vault.3'].map((name) => join(dataDir, 'vault', name))
 
 async function canEncrypt(storage: SafeStorageLike): Promise<boolean> {
   if (process.platform === 'linux' && storage.getSelectedStorageBackend?.() === 'basic_text') return false
