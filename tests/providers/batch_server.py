@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import json
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -45,6 +46,8 @@ class BatchServer:
     extra_lines: list[bytes] = field(default_factory=list)
     """Put before the results."""
     url: str = ""
+    on_request: Callable[[int, str], None] = lambda _number, _moment: None
+    """Told of every request, `before` it is done and `after` that, before it is answered."""
 
     def asked(self, method: str, path: str) -> list[Request]:
         """The requests of this kind so far."""
@@ -55,7 +58,11 @@ class BatchServer:
         self.requests.append(request)
         fault = next((f for f in self.faults if f.method == request.method and _path(request).endswith(f.path)), None)
         if fault is None:
-            await exchange.send(self.respond(request))
+            number = len(self.requests)
+            self.on_request(number, "before")
+            response = self.respond(request)
+            self.on_request(number, "after")
+            await exchange.send(response)
             return
         fault.times -= 1
         if not fault.times:
@@ -348,6 +355,7 @@ class BatchServerThread:
     def __exit__(self, *_: object) -> None:
         self._loop.call_soon_threadsafe(self._end.set)
         self._thread.join(10)
+        self._loop.close()
 
     async def _serve(self) -> None:
         async with fault_server(self.server.script) as listener:
