@@ -30,6 +30,7 @@ from llm_sidecar.messages.chat import ChatCompletion, ChatCompletionParams
 from llm_sidecar.messages.generation import GeneratedText, GenerateTextParams
 from llm_sidecar.messages.handshake import PROTOCOL_VERSION, ClientInfo, InitializeParams, InitializeResult
 from llm_sidecar.messages.inference import InferenceParams
+from llm_sidecar.messages.session import SessionRunParams
 from llm_sidecar.wire.framing import LineFramer
 
 _START_SECONDS: Final = 30.0
@@ -153,12 +154,23 @@ class SidecarProcess:
 
         Raises what `request` raises, if the inference is refused.
         """
+        async with self._answer("llm:inference", params) as stream:
+            yield stream
+
+    @asynccontextmanager
+    async def session_run(self, params: Mapping[str, Any] | SessionRunParams) -> AsyncGenerator[EventStream]:
+        """Answer the new messages of a session's turn, as `inference` does."""
+        async with self._answer("llm:session:run", params) as stream:
+            yield stream
+
+    @asynccontextmanager
+    async def _answer(self, method: str, params: Mapping[str, Any] | msgspec.Struct) -> AsyncGenerator[EventStream]:
         fields: dict[str, Any] = dict(msgspec.to_builtins(params))
         stream = self._connection.open_stream(fields.setdefault("inferenceId", f"py-{os.urandom(9).hex()}"))
         was_refused = False
         try:
             try:
-                await self._connection.request("llm:inference", fields)
+                await self._connection.request(method, fields)
             except SidecarError:
                 was_refused = True
                 raise

@@ -48,7 +48,7 @@ def check(send: list[Any], lines: list[Any]) -> None:
             _fits(method.result, message["result"])
             if method.name == "llm:chat:completions":
                 completions.setdefault(json.dumps(message["id"]), Completion()).end(message["result"])
-            if method.name == "llm:inference":
+            if method.name in ("llm:inference", "llm:session:run"):
                 inferences[message["result"]["inferenceId"]] = []
             if method.name == "llm:job:submit":
                 jobs[message["result"]["jobId"]] = []

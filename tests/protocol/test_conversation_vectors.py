@@ -28,4 +28,4 @@ def test_a_conversation_goes_as_its_vector_says(vector: dict[str, Any], spawn: C
 def test_there_is_a_conversation_for_each_topic() -> None:
     topics = {name.partition(":")[0] for name in _CONVERSATIONS}
     assert topics >= {"handshake", "ping", "parse-errors", "invalid-requests", "unknown-methods", "validation", "batch"}
-    assert topics >= {"inference", "cancel", "attach", "lifecycle", "generate-text", "chat-completions"}
+    assert topics >= {"inference", "cancel", "attach", "lifecycle", "generate-text", "chat-completions", "sessions"}
