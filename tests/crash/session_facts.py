@@ -189,8 +189,8 @@ class SessionFacts(KillMachine):
             copy = self.sessions[params["newSessionId"]]
             if "error" in message:
                 copy.is_there = False
-            elif not copy.is_ending:
-                copy.is_there = True
+            else:
+                copy.is_there = None if copy.is_ending else True  # a fork reads first: what was asked later may be earlier
 
     def _heard_history(self, messages: list[dict[str, Any]]) -> None:
         for message in messages:
