@@ -56,6 +56,8 @@ class Handover:
         self._row = row
         self._may_restart = may_restart
         self._reason: SidecarError | None = None
+        self._batch_id: str | None = None
+        """What the provider calls it, before that is on the disk."""
 
     async def found(self, route: Route, api: BatchApi, sleep: Callable[[], Awaitable[None]]) -> str | None:
         """The provider's id of what was being handed over; None if it is to be handed over (again). Raises
@@ -63,6 +65,9 @@ class Handover:
         token = (await self._jobs.table.get(self._row)).token
         if token is None:
             return None
+        if self._batch_id is not None:
+            await self._jobs.table.sent(self._row, self._batch_id)
+            return self._batch_id
         if api.can_find:
             for is_last in (False, True):
                 batch_id = await api.find(route.endpoint, token)
@@ -88,15 +93,15 @@ class Handover:
         token = os.urandom(16).hex()
         await self._jobs.table.sending(self._row, token, costs_money=may_cost(route.endpoint))
         try:
-            batch_id = await api.create(route.endpoint, brought, token)
+            self._batch_id = await api.create(route.endpoint, brought, token)
         except SidecarError as error:
             if _was_refused(error):
                 await self._jobs.table.not_sent(self._row)
                 raise
             self._reason = error
             raise SidecarError(error.code, error.message, retryable=True, details=error.details) from error
-        await self._jobs.table.sent(self._row, batch_id)
-        return batch_id
+        await self._jobs.table.sent(self._row, self._batch_id)
+        return self._batch_id
 
     async def _lines(self, route: Route, api: BatchApi, target: BatchTarget) -> list[bytes]:
         """The requests as they are handed over. Those that cannot be get their item at once."""

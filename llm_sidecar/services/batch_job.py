@@ -47,6 +47,9 @@ _KEPT_MS: Final = 31 * 86_400_000
 _READINGS: Final = 10
 """How often results that break off are read again."""
 _HOPELESS: Final = frozenset({"PROFILE_NOT_FOUND", "INVALID_PROVIDER", "NO_ACTIVE_PROFILE", "VALIDATION_ERROR"})
+_OF_THE_DISK: Final = "STORAGE_"
+_MOST_WAITS: Final = 20
+"""For a provider that does not take a batch for now: ten minutes, with the usual pauses."""
 _GONE: Final = frozenset({400, 404, 410})
 
 
@@ -99,20 +102,36 @@ class _Batch:
         self._running = running
         self._target = target
         self._row = running.job.id
+        self._handover = Handover(jobs, self._row, may_restart=running.job.may_restart)
 
     async def run(self) -> Ending:
+        """What becomes of it. Every step can be made again: a disk that takes nothing is waited for."""
+        while True:
+            try:
+                return await self._attempt()
+            except SidecarError as error:
+                if not error.code.startswith(_OF_THE_DISK):
+                    raise
+                log.warning("batch waits", jobId=self._job_id, code=error.code)
+                await self._sleep()
+
+    async def _attempt(self) -> Ending:
         batch_id = (await self._jobs.table.get(self._row)).batch_id
         try:
             batch_id = batch_id or await self._handed_over()
         except Uncertain as error:
             return self._unknown(error.reason)
         except SidecarError as error:
+            if error.code.startswith(_OF_THE_DISK):
+                raise
             return failed(error)
         if batch_id is None:
             return Ending("cancelled")
         try:
             return await self._collected(batch_id)
         except SidecarError as error:
+            if error.code.startswith(_OF_THE_DISK):
+                raise
             items = (await self._jobs.table.get(self._row)).items
             return failed(error, paid=True)._replace(items=items)
 
@@ -128,27 +147,28 @@ class _Batch:
 
     async def _handed_over(self) -> str | None:
         """The provider's id of it; None if it was cancelled before. Raises `Uncertain`, or why it cannot be."""
-        handover = Handover(self._jobs, self._row, may_restart=self._running.job.may_restart)
-        waits = 0
+        handover, waits = self._handover, 0
         while True:
+            is_sent = (await self._jobs.table.get(self._row)).token is not None
+            if self._running.cancelled.is_set() and not is_sent:
+                return None
             try:
                 route = self._route()
-                if (await self._jobs.table.get(self._row)).token is not None:
-                    batch_id = await handover.found(route, self._api(route), self._sleep)
-                    if batch_id is not None:
-                        return batch_id
-                if self._running.cancelled.is_set():
-                    return None
+                batch_id = await handover.found(route, self._api(route), self._sleep) if is_sent else None
+                if batch_id is not None or self._running.cancelled.is_set():
+                    return batch_id
                 return await handover.done(route, self._api(route), self._target)
             except SidecarError as error:
-                is_temporary = error.code == "VAULT_LOCKED" or error.retryable
-                if isinstance(error, Uncertain) or not is_temporary:
+                is_locked = error.code == "VAULT_LOCKED"
+                if isinstance(error, Uncertain) or error.code.startswith(_OF_THE_DISK):
                     raise
-                waits += 1
-                log.warning("batch waits", jobId=self._job_id, code=error.code, waits=waits)
+                waits += not is_locked
+                if not (is_locked or error.retryable) or waits > _MOST_WAITS:
+                    if (await self._jobs.table.get(self._row)).token is not None:
+                        raise Uncertain(error) from error
+                    raise
+                log.warning("batch waits", jobId=self._job_id, code=error.code)
                 await self._sleep(error.retry_after_ms)
-                if self._running.cancelled.is_set() and (await self._jobs.table.get(self._row)).token is None:
-                    return None
 
     # --- at the provider ---
 
@@ -174,7 +194,7 @@ class _Batch:
                 return status
             wants_end = self._running.cancelled.is_set() and status.state == "running"
             if wants_end:
-                with suppress(ProviderError):  # it may have ended by now; else it is asked again
+                with suppress(SidecarError):  # it may have ended by now; else it is asked again
                     route = self._route()
                     await self._api(route).cancel(route.endpoint, batch_id)
             await self._sleep()
@@ -185,8 +205,6 @@ class _Batch:
         self._jobs.notices.tell(msgspec.structs.replace(info, state="running", progress=progress))
 
     async def _store_results(self, batch_id: str, status: BatchStatus) -> None:
-        route = self._route()
-        await self._jobs.prices.warm(route.endpoint)
         for source in status.sources:
             for reading in range(1, _READINGS + 1):
                 try:
@@ -198,6 +216,7 @@ class _Batch:
                     await self._sleep(error.reason.retry_after_ms)
 
     async def _read(self, batch_id: str, source: str, route: Route, api: BatchApi) -> None:
+        await self._jobs.prices.warm(route.endpoint)
         reader = BatchReader(self._job_id, route, api.price, self._jobs.prices, self._jobs.limits)
         try:
             async with aclosing(api.results(route.endpoint, batch_id, source, route.model_id)) as results:
@@ -252,7 +271,8 @@ class _Batch:
             except SidecarError as error:
                 is_gone = isinstance(error, ProviderError) and error.status in _GONE
                 is_too_late = now_ms() - self._running.job.info.created_at > _KEPT_MS
-                if is_gone or is_too_late or error.code in _HOPELESS:
+                is_of_the_disk = error.code.startswith(_OF_THE_DISK)
+                if is_gone or is_too_late or is_of_the_disk or error.code in _HOPELESS:
                     raise
                 log.warning("batch waits", jobId=self._job_id, code=error.code)
                 await self._sleep(error.retry_after_ms)

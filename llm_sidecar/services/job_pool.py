@@ -195,6 +195,8 @@ class JobPool:
             if running.job.info.kind == "batch":
                 return await self._batches.run(running, params)
             return await self._inferences.run(running, params)
+        except SidecarError as error:
+            return failed(error, paid=running.costs_money)
         except Exception as error:
             log.error("job failed", jobId=running.job.info.job_id, exception=type(error).__name__)
             message = f"Internal error in job {running.job.info.job_id}."

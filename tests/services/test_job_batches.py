@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from llm_sidecar.errors import SidecarError
 from tests.providers.batch_server import KEY, BatchServer, Fault, fault_server
 from tests.services.job_host import JobHost
 
@@ -371,3 +372,49 @@ def test_what_cannot_be_a_batch_is_refused_when_it_is_submitted(run: Run) -> Non
         assert error.details["fields"][0]["path"] == "params.requests[0].request.messages"
 
     play(run, "openai", scenario)
+
+
+@both
+def test_a_provider_that_never_takes_it_ends_the_job(run: Run, provider: str) -> None:
+    async def scenario(batches: Batches) -> None:
+        first = ("POST", "/files") if provider == "openai" else ("GET", CREATE[provider])
+        batches.server.faults.append(Fault(*first, 503, times=1_000))
+        job = await batches.host.ended(await batches.submit("one"))
+        assert (job["state"], job["error"]["code"]) == ("failed", "PROVIDER_OVERLOADED")
+        assert "mayHaveBeenPaid" not in job
+
+    play(run, provider, scenario)
+
+
+@both
+def test_a_full_disk_loses_no_batch(run: Run, provider: str) -> None:
+    """The moment after the provider took it is the worst: its id is known, and cannot be stored."""
+
+    async def scenario(batches: Batches) -> None:
+        table = batches.host.methods.jobs._batches.table
+        real_sent, real_add, failures = table.sent, table.add, [0, 0]
+
+        def full() -> SidecarError:
+            return SidecarError("STORAGE_WRITE_ERROR", "full", details={"reason": "full"})
+
+        async def sent(row: int, batch_id: str) -> None:
+            failures[0] += 1
+            if failures[0] < 3:
+                raise full()
+            await real_sent(row, batch_id)
+
+        async def add(row: int, items: Any) -> Any:
+            failures[1] += 1
+            if failures[1] < 3:
+                raise full()
+            return await real_add(row, items)
+
+        table.sent, table.add = sent, add  # type: ignore[method-assign]
+        job_id = await batches.submit("one", "ERROR")
+        job = await batches.host.ended(job_id)
+        assert (job["state"], job.get("mayHaveBeenPaid")) == ("done", None)
+        assert await batches.items(job_id) == {"r0": "Answer to one", "r1": "CONTEXT_LENGTH_EXCEEDED"}
+        assert len(batches.server.batches) + len(batches.server.messages) == 1
+        assert len(await batches.host.usage()) == 1
+
+    play(run, provider, scenario)
