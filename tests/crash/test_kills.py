@@ -10,6 +10,7 @@ import os
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
 
+from tests.crash.job_facts import JobFacts
 from tests.crash.kill_machine import KillMachine
 from tests.crash.session_facts import SessionFacts
 
@@ -19,7 +20,7 @@ KILLS_OF_ONE = 4
 """Of one machine, about."""
 
 
-class AllFacts(SessionFacts):
+class AllFacts(SessionFacts, JobFacts):
     """Every topic, on one folder."""
 
 
