@@ -189,8 +189,8 @@ class SessionFacts(KillMachine):
             copy = self.sessions[params["newSessionId"]]
             if "error" in message:
                 copy.is_there = False
-            else:
-                copy.is_there = None if copy.is_ending else True  # a fork reads first: what was asked later may be earlier
+            else:  # it reads first: a `destroy` that was asked later may have been done before
+                copy.is_there = None if copy.is_ending else True
 
     def _heard_history(self, messages: list[dict[str, Any]]) -> None:
         for message in messages:
