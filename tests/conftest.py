@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import os
 from collections.abc import Callable, Coroutine, Iterator
 from pathlib import Path
@@ -23,6 +24,16 @@ hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "project")
 
 _DATA = os.environ.get("LLM_SIDECAR_CONFORMANCE_DATA")
 CONFORMANCE_DATA = Path(_DATA) if _DATA else Path(__file__).parents[2] / "shared" / "data"
+
+
+_folder_numbers = itertools.count()
+
+
+@pytest.fixture(autouse=True)
+def data_folder_of_its_own(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """No test meets the data folder of who runs it, or another test's: sidecars spawned without one have a new one."""
+    base = tmp_path_factory.getbasetemp() / "data-folders"
+    monkeypatch.setenv("LLM_SIDECAR_HOME", str(base / str(next(_folder_numbers))))
 
 
 @pytest.fixture
