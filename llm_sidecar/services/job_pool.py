@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Final
 
 from llm_sidecar import log
@@ -53,7 +54,7 @@ class JobPool:
         self._is_asked = False
         self._is_ready = False
         """Whether what the process before left has been looked at."""
-        self._is_held = False
+        self._held = asyncio.Event()
         self._running: dict[int, RunningJob] = {}
         self._tasks: dict[int, asyncio.Task[None]] = {}
         self._not_before: dict[int, float] = {}
@@ -62,12 +63,12 @@ class JobPool:
     def wake(self) -> None:
         """There may be something to do; the first time, what the process before left."""
         self._is_asked = True
-        if not self._is_held and (self._server is None or self._server.done()):
+        if not self._held.is_set() and (self._server is None or self._server.done()):
             self._server = self._loop.create_task(self._serve(), name="jobs")
 
     def hold(self) -> None:
         """Begin nothing any more."""
-        self._is_held = True
+        self._held.set()
 
     def cancel(self, row: int) -> None:
         """The row says that it is to stop."""
@@ -77,20 +78,32 @@ class JobPool:
 
     async def settled(self) -> None:
         """Return when no inference is a job's any more. (Batches go on, with the next process.)"""
-        while tasks := [self._tasks[row] for row, job in self._running.items() if job.job.info.kind != "batch"]:
+        while tasks := [*self._beginning(), *self._at_work(batches=False)]:
             await asyncio.wait(tasks)
 
     async def aclose(self) -> None:
         """Return when everything that ended is stored. What its inferences do is ended by their service."""
         self.hold()
-        if self._server is not None:
-            self._server.cancel()
-            await asyncio.wait([self._server])
-        batches = [self._tasks[row] for row, job in self._running.items() if job.job.info.kind == "batch"]
-        for task in batches:
+        if self._server is not None and not self._is_ready:
+            self._server.cancel()  # it waits for a key, or a disk, and has begun nothing
+        for server in self._beginning():
+            await asyncio.wait([server])
+        for task in self._at_work(batches=True):
             task.cancel()
         if self._tasks:
             await asyncio.wait(list(self._tasks.values()))
+
+    def _beginning(self) -> list[asyncio.Task[None]]:
+        """What begins jobs, if it does just now: one that the row says runs must not be left without its task."""
+        is_beginning = self._is_ready and self._server is not None and not self._server.done()
+        return [self._server] if is_beginning and self._server is not None else []
+
+    def _at_work(self, *, batches: bool) -> list[asyncio.Task[None]]:
+        return [
+            self._tasks[row]
+            for row, job in self._running.items()
+            if row in self._tasks and (job.job.info.kind == "batch") == batches
+        ]
 
     # --- beginning ---
 
@@ -100,15 +113,17 @@ class JobPool:
                 await asyncio.wait([self._opening])
             await self._insist(self._recover)
             self._is_ready = True
-        while self._is_asked and not self._is_held:
+        while self._is_asked and not self._held.is_set():
             self._is_asked = False
             if not await self._could(self._fill):
                 self._loop.call_later(_AGAIN_SECONDS, self.wake)
 
     async def _insist(self, step: Callable[[], Awaitable[object]]) -> None:
         """Do it, however often it takes; once, when the end has come."""
-        while not await self._could(step) and not self._is_held:  # noqa: ASYNC110 (a disk tells nobody)
-            await asyncio.sleep(_AGAIN_SECONDS)
+        while not await self._could(step) and not self._held.is_set():
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_AGAIN_SECONDS):
+                    await self._held.wait()
 
     async def _could(self, step: Callable[[], Awaitable[object]]) -> bool:
         """Whether the database let it be done."""
@@ -137,7 +152,7 @@ class JobPool:
     def _has_room(self, *, batches: bool) -> bool:
         limits = self._limits()
         busy = sum((job.job.info.kind == "batch") == batches for job in self._running.values())
-        return not self._is_held and busy < (limits.max_running_batches if batches else limits.max_running_jobs)
+        return not self._held.is_set() and busy < (limits.max_running_batches if batches else limits.max_running_jobs)
 
     def _passed_over(self) -> list[int]:
         now = self._loop.time()
@@ -189,7 +204,7 @@ class JobPool:
             self.wake()
 
     async def _outcome(self, running: RunningJob, params: bytes) -> Ending:
-        if self._is_held:
+        if self._held.is_set():
             return Ending("again")
         try:
             if running.job.info.kind == "batch":

@@ -285,3 +285,25 @@ def test_a_result_that_fits_no_message_is_an_error(run: Run) -> None:
         assert (job["state"], job["error"]["code"]) == ("failed", "MESSAGE_TOO_LARGE")
 
     play(run, scenario, max_message_bytes=4096)
+
+
+def test_a_job_that_just_begins_when_the_sidecar_stops_waits_again(run: Run, tmp_path: Path) -> None:
+    """However far it has come: it is never left running, nor called interrupted, without having been asked."""
+
+    async def main() -> None:
+        for turns in range(12):
+            host = JobHost(str(tmp_path))
+            job_id = await host.submit(params=demo(STALLED), ifInterrupted="fail")
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            host.methods.end_all()
+            await host.close()
+            assert not host.methods.jobs.pool._tasks
+            after = JobHost(str(tmp_path), max_running_jobs=0)
+            job = await after.get(job_id)
+            was_sent = host.notices(job_id)[-1:] == ["error JOB_INTERRUPTED"]
+            assert job["state"] == ("interrupted" if was_sent else "queued"), (turns, host.notices(job_id))
+            await after.cancel(job_id)
+            await after.close()
+
+    run(main())
