@@ -201,16 +201,21 @@ class SessionService:
             run = self._inferences.admit(
                 request.params, origin=origin, reservation=reservation, shorten=request.shorten
             )
-        except BaseException:
-            beginning.add_done_callback(self._take_back)
+        except BaseException as error:
+            if isinstance(error, SidecarError) and session_run.turn:
+                with contextlib.suppress(SidecarError):  # then it ends as interrupted, as after a crash
+                    await self._turns.take_back(session_run.turn)
+            else:
+                beginning.add_done_callback(self._take_back)
             raise
         session_run.begin(run, Checkpoints(self._turns, session_run.turn, run, self._limits))
         self._by_inference[run.inference_id] = session_run
         return InferenceAccepted(inference_id=run.inference_id)
 
     def _take_back(self, beginning: asyncio.Future[int]) -> None:
+        """Nobody waits for the turn that was begun."""
         if not beginning.cancelled() and beginning.exception() is None:
-            self._turns.take_back(beginning.result())
+            self._turns.take_back_soon(beginning.result())
 
     def _admitted(self, session_run: SessionRun, accepted: asyncio.Task[InferenceAccepted]) -> None:
         if accepted.cancelled() or accepted.exception() is not None:

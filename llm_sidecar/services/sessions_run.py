@@ -5,7 +5,7 @@ Law:
 2.  Before a provider is asked, the turn is on the disk: what cannot be kept is not asked.
 3.  Its end is on the disk before its terminal is told. A failed turn is taken back whole; what the end of the process
     cut off is kept, as far as it came.
-4.  Whatever goes wrong on the way to the run, nothing of the turn is left.
+4.  What is refused on the way to the run leaves nothing of the turn, before that is told.
 """
 
 from __future__ import annotations

@@ -103,8 +103,12 @@ class TurnTable:
         """It is over. Does nothing where the session was destroyed meanwhile."""
         await self._database.write(lambda connection: _end(connection, session, turn, ending))
 
-    def take_back(self, turn: int) -> None:
-        """It was never asked."""
+    async def take_back(self, turn: int) -> None:
+        """It was never asked: nothing of it is left."""
+        await self._database.write(lambda connection: _take_back(connection, turn))
+
+    def take_back_soon(self, turn: int) -> None:
+        """As `take_back`, without waiting."""
         self._database.post(lambda connection: _take_back(connection, turn), "that a turn was not asked")
 
     def interrupt_all(self) -> int:
