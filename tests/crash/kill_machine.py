@@ -28,6 +28,7 @@ from tests.hosts import Host
 LIMITS = {
     "LLM_SIDECAR_SESSION_CHECKPOINT_MS": "50",
     "LLM_SIDECAR_MAX_CONCURRENT_INFERENCES": "50",
+    "LLM_SIDECAR_MAX_SESSIONS": "1000",
     "LLM_SIDECAR_CIRCUIT_FAILURES": "0",
 }
 """Saved often, refused seldom."""
