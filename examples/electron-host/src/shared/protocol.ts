@@ -57,6 +57,7 @@ export type ErrorCode =
   | "STORAGE_NEWER"
   | "JOB_NOT_FOUND"
   | "JOB_EXISTS"
+  | "JOB_INTERRUPTED"
   | "SERVICE_NOT_FOUND";
 
 /** `error` of a response. */
@@ -897,7 +898,10 @@ export interface SessionParams {
   sessionId: string;
 }
 
-/** `limit` defaults to 50. Latest activity first. */
+/**
+ * `limit` defaults to 50. Latest activity first; without the system prompts. A page also ends where the next
+ * session would not fit one line.
+ */
 export interface SessionListParams {
   /** 1 to 200 characters */
   cursor?: string;
@@ -945,9 +949,14 @@ export interface SessionMessage {
   /** at least 0 */
   totalTokens?: number;
   cost?: number;
+  /** at least 0 */
+  omittedBytes?: number;
 }
 
-/** A copy of the session up to `atMessageId` (all of it, without). */
+/**
+ * A copy of the session up to and with `atMessageId` (without it: of every turn that is over). It begins with no
+ * tokens and no cost of its own.
+ */
 export interface SessionForkParams {
   /** 1 to 100 characters */
   sessionId: string;
@@ -1117,12 +1126,17 @@ export interface DiscoveredServer {
   models: string[];
 }
 
-/** One of them: `vaultKey` (base64 of 32 bytes) or `passphrase`. */
+/**
+ * One of them: `vaultKey` (base64 of 32 bytes) or `passphrase`; with `acceptOlder` also neither, for the key source
+ * of the start.
+ */
 export interface UnlockVaultParams {
   /** at most 200 characters */
   vaultKey?: string;
   /** 1 to 1,000 characters */
   passphrase?: string;
+  /** default `false` */
+  acceptOlder?: boolean;
 }
 
 /**
@@ -1157,11 +1171,14 @@ export interface RotateVaultParams {
 }
 
 /**
- * `params` are those of the method the kind is named after; for `batch` see `BatchParams`. Higher priorities run
+ * `params` are those of the method the kind is named after; for `batch` see `BatchParams`. Their ids, windows,
+ * streams and `queue` are not heeded: a job's inference is the job's, and waits for its slot. Higher priorities run
  * first; equal ones in their order.
  *
- * `ifInterrupted`: what becomes of it when the sidecar dies while it runs: `fail` (it ends as `interrupted`; it may
- * have been paid for) or `restart` (it is asked, and perhaps paid, again).
+ * `ifInterrupted`: what becomes of it when the sidecar dies, or is shut down, while it runs: `fail` (it ends as
+ * `interrupted`; it may have been paid for) or `restart` (it is asked, and perhaps paid, again), whoever answers it.
+ * What waits goes on with the next process in any case, and so does a batch that its provider has: only where it was
+ * just being handed over to one that cannot be asked about that (Anthropic), this decides, too.
  */
 export interface SubmitJobParams {
   kind: "batch" | "chat:completions" | "generate-text" | "inference";
@@ -1187,9 +1204,10 @@ export interface JobParams {
 }
 
 /**
- * A job. Instants are epoch milliseconds, null until they have come.
+ * A job. Instants are epoch milliseconds, null until they have come. `attempts`: how often it began.
  *
- * `mayHaveBeenPaid`: it was sent to a provider that costs money, and nobody knows whether that was answered.
+ * `mayHaveBeenPaid`: it was sent to a provider that costs money, and nobody knows whether that was answered. It stays
+ * true of a job that was asked again, whatever came of that. The newest `maxFinishedJobs` are kept after their end.
  */
 export interface JobInfo {
   jobId: string;
@@ -1248,8 +1266,9 @@ export interface JobResultParams {
 }
 
 /**
- * `result`: that of the method (`inference`: its `llm:done`, with `text`), null until the job is done. A batch has
- * `items` instead, in the order they came, also while it runs.
+ * `result`: that of the method (`inference`: its `llm:done`, with `text`), left out until the job is done. An
+ * `inference` that failed or was cancelled has its terminal there, with what had come (`partialText`, `text`). A batch
+ * has `items` instead, in the order they came, also while it runs.
  */
 export interface JobResult {
   jobId: string;
@@ -1277,11 +1296,14 @@ export interface UsageSummaryParams {
   /** 0 to 9,007,199,254,740,992 */
   to?: number;
   groupBy?: "day" | "model" | "profile" | "provider" | "session";
-  /** -840 to 840; default `0` */
+  /** -840 to 840; a multiple of 15; default `0` */
   utcOffsetMinutes?: number;
 }
 
-/** `rows` by what they cost, days in their order. `truncated`: there are more groups than fit. */
+/**
+ * `rows` by what they cost, days in their order. `truncated`: there are more groups than fit; those that cost least
+ * (the oldest days) are left out, but not of the `total`.
+ */
 export interface UsageSummary {
   rows: UsageSummaryRow[];
   total: UsageSummaryRow;
@@ -1291,8 +1313,10 @@ export interface UsageSummary {
 
 /**
  * The inferences of one group. `key`: the provider, model, day (`2026-11-28`), session or profile; null for the
- * group of those that have none, and where nothing groups them. `cost`: US dollars of those whose price is known,
- * `unpriced` is how many are not among them. Latencies are means in milliseconds, null where there are none.
+ * group of those that have none, and where nothing groups them. `cost`: US dollars of those whose price is known;
+ * `unpriced` is how many others used something that may have one. `firstTokenMs` and `totalMs` are means in
+ * milliseconds, of the answers that had a token and of those that are complete; null where there are none. An answer
+ * from the cache used nothing: it is one of the requests, and nothing else.
  */
 export interface UsageSummaryRow {
   key: string | null;
@@ -1369,7 +1393,7 @@ export interface SetBudgetParams {
   limit: number | null;
   /** 1 to 100 characters */
   profileId?: string;
-  /** -840 to 840; default `0` */
+  /** -840 to 840; a multiple of 15; default `0` */
   utcOffsetMinutes?: number;
 }
 
