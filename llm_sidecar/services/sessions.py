@@ -141,7 +141,7 @@ class SessionService:
             raise SidecarError("INVALID_PROVIDER", f"There is no such provider. Known are: {', '.join(BRANDS)}.")
         if config.profile_id is not None:
             try:
-                self._router.target(config.profile_id, None)
+                self._router.check(config.profile_id, None)
             except SidecarError as error:
                 if error.code == "PROFILE_NOT_FOUND":
                     raise

@@ -108,8 +108,8 @@ class Database:
             if self._path is None:
                 self._close()
             self._items.put(None)
-        while self._thread.is_alive():
-            await asyncio.to_thread(self._thread.join, 0.1)
+        if self._thread.is_alive():
+            await asyncio.to_thread(self._thread.join)
 
     # --- the event loop's side ---
 
