@@ -32,7 +32,7 @@ fuzz: .venv/.installed-dev
 	  tests/services/test_inference_machine.py
 
 crash: .venv/.installed-dev
-	LLM_SIDECAR_KILLS=1000 $(BIN)/python -m pytest tests/crash
+	LLM_SIDECAR_KILLS=1000 LLM_SIDECAR_FOLDER_RACES=200 $(BIN)/python -m pytest tests/crash tests/process/test_data_folder.py
 	LLM_SIDECAR_CRASHES=1000 $(BIN)/python -m pytest tests/vault/test_vault_crashes.py
 
 ELECTRON := examples/electron-host
