@@ -54,8 +54,8 @@ class TextGeneration:
         return _Text(asked)
 
     def _default_temperature(self, params: GenerateTextParams) -> float | None:
-        provider_id, model_id = self._router.model(params.profile_id, params.provider_id, params.model)
-        return DEFAULT_TEMPERATURE if takes_temperature(provider_id, model_id) else None
+        endpoint, model_id = self._router.place(params.profile_id, params.provider_id, params.model)
+        return DEFAULT_TEMPERATURE if takes_temperature(endpoint.provider_id, model_id) else None
 
 
 class _Text(WholeAnswer[GeneratedText]):

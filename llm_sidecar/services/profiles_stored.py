@@ -77,10 +77,10 @@ class StoredProfiles:
             raise SidecarError("API_KEY_MISSING", message)
         return Endpoint(brand.id, row.endpoint_url, key, row.allow_insecure), row.model_id
 
-    def named(self, profile_id: str) -> tuple[str, str | None]:
-        """Its provider and its model. Raises `PROFILE_NOT_FOUND`."""
+    def place(self, profile_id: str) -> tuple[Endpoint, str | None]:
+        """Where it leads, without its key, and its model. Raises `PROFILE_NOT_FOUND`."""
         row = self.find(profile_id)
-        return row.provider_type, row.model_id
+        return Endpoint(row.provider_type, row.endpoint_url, None, row.allow_insecure), row.model_id
 
     def plaintext_count(self) -> int:
         """How many keys lie in plaintext."""

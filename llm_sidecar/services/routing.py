@@ -36,8 +36,8 @@ class StoredProfiles(Protocol):
         """Where it leads, with its key, and its model. Raises `PROFILE_NOT_FOUND`, or why it cannot be used."""
         ...
 
-    def named(self, profile_id: str) -> tuple[str, str | None]:
-        """Its provider and its model. Raises `PROFILE_NOT_FOUND`."""
+    def place(self, profile_id: str) -> tuple[Endpoint, str | None]:
+        """Where it leads, without its key, and its model. Raises `PROFILE_NOT_FOUND`."""
         ...
 
 
@@ -76,20 +76,23 @@ class Router:
         stored_id, name = self._named(profile_id, provider_id)
         if stored_id is not None:
             assert self.profiles is not None
-            return _brand(self.profiles.named(stored_id)[0])
+            return _brand(self.profiles.place(stored_id)[0].provider_id)
         brand = _brand(name)
         self.endpoint(brand)
         return brand
 
-    def model(self, profile_id: str | None, provider_id: str | None, model_id: str | None) -> tuple[str, str]:
-        """The provider and the model that `target` would lead to, without taking a key to hand. Raises
+    def place(self, profile_id: str | None, provider_id: str | None, model_id: str | None) -> tuple[Endpoint, str]:
+        """The endpoint and the model that `target` would lead to, without taking a key to hand. Raises
         `PROFILE_NOT_FOUND`, `NO_ACTIVE_PROFILE` or `INVALID_PROVIDER`."""
         stored_id, name = self._named(profile_id, provider_id)
-        own_model = None
-        if stored_id is not None:
+        if stored_id is None:
+            brand, own_model = _brand(name), None
+            endpoint = Endpoint(brand.id, self._keys.base_url(brand) or brand.base_url or "")
+        else:
             assert self.profiles is not None
-            name, own_model = self.profiles.named(stored_id)
-        return name, model_id or own_model or _brand(name).default_model
+            endpoint, own_model = self.profiles.place(stored_id)
+            brand = _brand(endpoint.provider_id)
+        return endpoint, model_id or own_model or brand.default_model
 
     def _named(self, profile_id: str | None, provider_id: str | None) -> tuple[str | None, str]:
         """The stored profile that is meant, or None and the provider's id."""

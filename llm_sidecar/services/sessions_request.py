@@ -42,7 +42,7 @@ class SessionRequests:
         self._prices = prices
 
     async def make(self, params: SessionRunParams, said: Conversation, window_id: str | None) -> SessionRequest:
-        """Raises what the router raises, and `CONTEXT_LENGTH_EXCEEDED` where it is far too long for sure."""
+        """Raises what `Router.place` does, and `CONTEXT_LENGTH_EXCEEDED` where it is far too long for sure."""
         window = Window(said.turns, params.messages)
         request = _request(params, said.session.config, window_id)
         request.messages = window.messages()
@@ -64,9 +64,9 @@ class SessionRequests:
         return SessionRequest(request, shorten if truncates else None)
 
     async def _known_window(self, request: InferenceParams) -> int | None:
-        route = self._router.routes(request)[0]
-        await self._prices.warm(route.endpoint)
-        listed = self._prices.listed(route.endpoint, route.model_id)
+        endpoint, model_id = self._router.place(request.profile_id, request.provider_id, request.model_id)
+        await self._prices.warm(endpoint)
+        listed = self._prices.listed(endpoint, model_id)
         return None if listed is None else listed.context_window
 
 

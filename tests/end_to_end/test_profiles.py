@@ -54,6 +54,20 @@ def test_generate_text_and_chat_completions_take_a_profile(spawn: Spawn) -> None
         assert server.requests[-1].json["model"] == "m2"
 
 
+def test_each_run_of_a_session_uses_the_key_once(spawn: Spawn) -> None:
+    """Also one so long that the model's context window is looked up first."""
+    with listening(answering()) as server:
+        host = spawn()
+        greet(host)
+        profile = create(host, server.url, modelId="gpt-4o-mini")
+        host.call("llm:session:create", {"sessionId": "s", "profileId": profile["id"]})
+        for number, text in enumerate(("short", "long " * 10_000), 1):
+            params = {"sessionId": "s", "messages": [{"role": "user", "content": text}]}
+            assert host.answer(host.call("llm:session:run", params)["inferenceId"]).text == "Hello!"
+            (used,) = [entry for entry in host.call("llm:audit:list")["entries"] if entry["action"] == "key.used"]
+            assert used.get("repeated", 1) == len(server.requests) == number
+
+
 def test_a_fallback_may_be_a_profile(spawn: Spawn) -> None:
     with listening(saying(answer(401, b'{"error":{"message":"no"}}'))) as bad, listening(answering()) as good:
         host = spawn()
