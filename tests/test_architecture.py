@@ -176,7 +176,7 @@ def test_the_wall_clock_only_stamps() -> None:
         "llm_sidecar.services.chat_completions",
         "llm_sidecar.storage.clock",
     }
-    assert wall <= {*stamping, "llm_sidecar.providers.api_errors"}
+    assert wall <= {*stamping, "llm_sidecar.providers.refusals.reading"}
 
 
 @pytest.mark.parametrize("unit", ["messages", "wire"])
@@ -220,7 +220,7 @@ def test_the_way_to_serve_loads_no_service_and_no_adapter() -> None:
 
 def test_using_one_provider_loads_no_other() -> None:
     loaded = loaded_after(
-        "import llm_sidecar.providers.scripted, llm_sidecar.providers.registry, llm_sidecar.methods.composition"
+        "import llm_sidecar.providers.scripted.adapter, llm_sidecar.providers.registry, llm_sidecar.methods.composition"
     )
     assert "aiohttp" not in loaded
     assert not [name for name in loaded if name.startswith("llm_sidecar.providers.openai")]

@@ -18,10 +18,10 @@ from llm_sidecar.errors import ProviderError, SidecarError
 from llm_sidecar.providers.base import Endpoint, ProviderRequest
 from llm_sidecar.providers.events import ProviderEvent
 from llm_sidecar.providers.exchange import UNREADABLE, AnswerDecoder, exchange
-from llm_sidecar.providers.http import HttpClient
+from llm_sidecar.providers.http.client import HttpClient
 
 if TYPE_CHECKING:
-    from llm_sidecar.providers.http_response import HttpResponse
+    from llm_sidecar.providers.http.response import HttpResponse
 
 PRICE: Final = 0.5
 """Of the list price (OpenAI, "Batch API": 50 % cost discount; Anthropic, "Batch processing": 50 % of the standard API
@@ -103,11 +103,11 @@ def batch_api(provider_id: str, http: HttpClient) -> BatchApi | None:
     """The batches of a provider, to be used for one; None where there are none."""
     match provider_id:
         case "openai":
-            from llm_sidecar.providers.openai_batches import OpenAIBatches
+            from llm_sidecar.providers.openai.batches import OpenAIBatches
 
             return OpenAIBatches(http)
         case "anthropic":
-            from llm_sidecar.providers.anthropic_batches import AnthropicBatches
+            from llm_sidecar.providers.anthropic.batches import AnthropicBatches
 
             return AnthropicBatches(http)
         case _:

@@ -69,7 +69,7 @@ def normalise_base_url(text: str, default_path: str = "/v1", *, allow_insecure: 
 
     A bare origin gets `default_path` (`http://127.0.0.1:8080` → `http://127.0.0.1:8080/v1`); any other path stays as it
     is. Idempotent. `http://` and a name is accepted: only the look-up can decide it, when it is connected to (or by
-    `loopback.check_endpoint`). Raises `InvalidParams`.
+    `http.loopback.check_endpoint`). Raises `InvalidParams`.
     """
     address = _parse(text)
     if address.scheme == "http" and not allow_insecure and is_elsewhere(address.host):

@@ -13,11 +13,11 @@ from typing import Final, Protocol, TypeVar
 import msgspec
 
 from llm_sidecar.errors import ProviderError
-from llm_sidecar.providers.api_errors import error_from_response
 from llm_sidecar.providers.base import Endpoint
 from llm_sidecar.providers.events import ProviderEvent
-from llm_sidecar.providers.http import HttpClient
-from llm_sidecar.providers.http_response import HttpResponse
+from llm_sidecar.providers.http.client import HttpClient
+from llm_sidecar.providers.http.response import HttpResponse
+from llm_sidecar.providers.refusals.reading import error_from_response
 
 T = TypeVar("T")
 

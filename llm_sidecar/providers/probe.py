@@ -14,7 +14,7 @@ from typing import Final, NamedTuple
 from llm_sidecar.errors import network_error
 from llm_sidecar.limits import MIB, Limits
 from llm_sidecar.providers.endpoints import host_and_port, normalise_base_url, refused
-from llm_sidecar.providers.http import HttpClient
+from llm_sidecar.providers.http.client import HttpClient
 
 _TOLD_HEADERS: Final = ("content-type", "server")
 _LONGEST_HEADER: Final = 200

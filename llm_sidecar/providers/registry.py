@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 from llm_sidecar.limits import Limits
 from llm_sidecar.providers.base import Provider
-from llm_sidecar.providers.http import HttpClient
-from llm_sidecar.providers.proxies import Proxies
+from llm_sidecar.providers.http.client import HttpClient
+from llm_sidecar.providers.http.proxies import Proxies
 
 if TYPE_CHECKING:
     from llm_sidecar.providers.batches import BatchApi
@@ -43,27 +43,27 @@ class ProviderRegistry:
     def _make(self, wire_format: str) -> Provider:
         match wire_format:
             case "scripted":
-                from llm_sidecar.providers.scripted import ScriptedProvider
+                from llm_sidecar.providers.scripted.adapter import ScriptedProvider
 
                 return ScriptedProvider()
             case "openai":
-                from llm_sidecar.providers.openai import OpenAIProvider
+                from llm_sidecar.providers.openai.adapter import OpenAIProvider
 
                 return OpenAIProvider(self._http)
             case "anthropic":
-                from llm_sidecar.providers.anthropic import AnthropicProvider
+                from llm_sidecar.providers.anthropic.adapter import AnthropicProvider
 
                 return AnthropicProvider(self._http)
             case "gemini":
-                from llm_sidecar.providers.gemini import GeminiProvider
+                from llm_sidecar.providers.gemini.adapter import GeminiProvider
 
                 return GeminiProvider(self._http)
             case "ollama":
-                from llm_sidecar.providers.ollama import OllamaProvider
+                from llm_sidecar.providers.ollama.adapter import OllamaProvider
 
                 return OllamaProvider(self._http)
             case _:
-                from llm_sidecar.providers.openai_chat import OpenAIChatProvider
+                from llm_sidecar.providers.openai.chat import OpenAIChatProvider
 
                 return OpenAIChatProvider(self._http)
 

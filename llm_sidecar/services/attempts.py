@@ -13,7 +13,7 @@ from typing import Final, NamedTuple
 
 from llm_sidecar.errors import SidecarError
 from llm_sidecar.limits import Limits
-from llm_sidecar.providers.retry import retry_delay_ms
+from llm_sidecar.providers.refusals.retry import retry_delay_ms
 from llm_sidecar.services.circuit import CircuitOpen
 from llm_sidecar.services.routing import Route
 

@@ -19,7 +19,7 @@ import msgspec
 from llm_sidecar.errors import SidecarError
 from llm_sidecar.limits import MIB, Limits
 from llm_sidecar.messages.profile import DiscoveredServer
-from llm_sidecar.providers.http import HttpClient
+from llm_sidecar.providers.http.client import HttpClient
 from llm_sidecar.providers.probe import ProbeAnswer, probe
 
 T = TypeVar("T")

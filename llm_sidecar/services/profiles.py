@@ -24,7 +24,7 @@ from llm_sidecar.errors import FieldProblem, InvalidParams, SidecarError
 from llm_sidecar.limits import Limits
 from llm_sidecar.messages import profile as shapes
 from llm_sidecar.providers.endpoints import canonical_origin
-from llm_sidecar.providers.loopback import LookUp, look_up
+from llm_sidecar.providers.http.loopback import LookUp, look_up
 from llm_sidecar.services.audit import AuditLog
 from llm_sidecar.services.profile_keys import ProfileKeys
 from llm_sidecar.services.profiles_checks import Draft, checked

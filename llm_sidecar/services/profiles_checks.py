@@ -1,7 +1,7 @@
 """What a profile must be to be stored: every rule of its fields, every broken one named at once.
 
 Law: a refusal names the field and the rule, never a value: a key may stand in any field. Endpoints are decided by
-`providers.endpoints` and `providers.loopback`; they are decided again at every use.
+`providers.endpoints` and `providers.http.loopback`; they are decided again at every use.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 
 from llm_sidecar.errors import FieldProblem, InvalidParams
 from llm_sidecar.providers.brands import BRANDS, Brand
-from llm_sidecar.providers.loopback import LookUp, check_endpoint
+from llm_sidecar.providers.http.loopback import LookUp, check_endpoint
 from llm_sidecar.redaction import redact_json
 
 _SHORTEST_SECRET: Final = 12

@@ -48,11 +48,11 @@ def make_requests_noisy(module):
 
 class Banner(importlib.abc.MetaPathFinder):
     def find_spec(self, name, path, target=None):
-        if name not in ("llm_sidecar.cli.serve", "llm_sidecar.sidecar", "llm_sidecar.providers.scripted"):
+        if name not in ("llm_sidecar.cli.serve", "llm_sidecar.sidecar", "llm_sidecar.providers.scripted.adapter"):
             return None
         make_noise("at import of " + name)
         spec = importlib.machinery.PathFinder.find_spec(name, path)
-        if name == "llm_sidecar.providers.scripted":
+        if name == "llm_sidecar.providers.scripted.adapter":
             load = spec.loader.exec_module
             spec.loader.exec_module = lambda module: (load(module), make_requests_noisy(module))
         return spec
@@ -106,7 +106,7 @@ socket.getaddrinfo = resolve
 STUBBORN: Final = (
     """
 import asyncio
-from llm_sidecar.providers import scripted
+from llm_sidecar.providers.scripted import adapter
 class Stubborn:
     async def __aenter__(self):
         while True:
@@ -116,7 +116,7 @@ class Stubborn:
                 pass
     async def __aexit__(self, *_):
         return None
-scripted.ScriptedProvider.stream = lambda provider, request: Stubborn()
+adapter.ScriptedProvider.stream = lambda provider, request: Stubborn()
 """
     + _SERVE
 )

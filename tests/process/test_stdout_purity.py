@@ -15,7 +15,7 @@ WAYS = ("print", "write", "os.write", "printf", "puts", "echo", "os.system")
 PLACES = (
     "at import of llm_sidecar.cli.serve",
     "at import of llm_sidecar.sidecar",
-    "at import of llm_sidecar.providers.scripted",
+    "at import of llm_sidecar.providers.scripted.adapter",
     "at a request",
 )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from llm_sidecar.providers.anthropic import AnthropicProvider
+from llm_sidecar.providers.anthropic.adapter import AnthropicProvider
 from tests.providers.anthropic_fixtures import begin_text, body, events, request_to, start, text
 from tests.providers.fault_server import sse
 from tests.providers.wire_format import WireFormat

@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from llm_sidecar.providers import http_connector
+from llm_sidecar.providers.http import connector
 
 _DAY = timedelta(days=1)
 
@@ -84,14 +84,14 @@ class Authority:
 
 def trusting(authority: Authority, monkeypatch: pytest.MonkeyPatch) -> None:
     """Clients trust this authority besides those of the system."""
-    really = http_connector.trust_system
+    really = connector.trust_system
 
     def trust() -> ssl.SSLContext:
         context = really()
         context.load_verify_locations(cadata=authority.pem)
         return context
 
-    monkeypatch.setattr("llm_sidecar.providers.http.trust_system", trust)
+    monkeypatch.setattr("llm_sidecar.providers.http.client.trust_system", trust)
 
 
 def _general(name: str) -> x509.GeneralName:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from llm_sidecar.errors import ProviderError
-from llm_sidecar.providers.api_errors import error_from_event, error_from_response
+from llm_sidecar.providers.refusals.reading import error_from_event, error_from_response
 
 _FOLDER: Final = Path(__file__).parents[1] / "fixtures" / "errors"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from llm_sidecar.providers.gemini import GeminiProvider
+from llm_sidecar.providers.gemini.adapter import GeminiProvider
 from tests.providers.fault_server import sse
 from tests.providers.gemini_fixtures import body, chunk, request_to, text
 from tests.providers.wire_format import WireFormat

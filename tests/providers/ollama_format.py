@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from llm_sidecar.messages.content import Message
 from llm_sidecar.providers.base import Endpoint, ProviderRequest
-from llm_sidecar.providers.ollama import OllamaProvider
+from llm_sidecar.providers.ollama.adapter import OllamaProvider
 from tests.providers.wire_format import FIXTURES, WireFormat
 
 FOLDER: Final = FIXTURES / "ollama"

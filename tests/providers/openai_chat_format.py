@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from llm_sidecar.providers.openai_chat import OpenAIChatProvider
+from llm_sidecar.providers.openai.chat import OpenAIChatProvider
 from tests.providers.fault_server import sse
 from tests.providers.openai_fixtures import body, chunk, request_to
 from tests.providers.wire_format import WireFormat

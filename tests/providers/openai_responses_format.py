@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from llm_sidecar.messages.content import ReasoningOptions
-from llm_sidecar.providers.openai import OpenAIProvider
+from llm_sidecar.providers.openai.adapter import OpenAIProvider
 from tests.providers.fault_server import sse
 from tests.providers.openai_fixtures import request_to
 from tests.providers.openai_responses_fixtures import body, delta

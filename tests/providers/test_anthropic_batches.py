@@ -11,10 +11,10 @@ import pytest
 from llm_sidecar.errors import SidecarError
 from llm_sidecar.limits import Limits
 from llm_sidecar.messages.content import Message
-from llm_sidecar.providers.anthropic_batches import AnthropicBatches
+from llm_sidecar.providers.anthropic.batches import AnthropicBatches
 from llm_sidecar.providers.base import Endpoint, ProviderRequest
 from llm_sidecar.providers.batches import BatchLine
-from llm_sidecar.providers.http import HttpClient
+from llm_sidecar.providers.http.client import HttpClient
 from tests.providers.batch_server import KEY, BatchServer, Fault, fault_server
 from tests.providers.contract import run, text_of, usage_of
 

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from llm_sidecar.messages.content import ImagePart, Message, TextPart, ToolCall
-from llm_sidecar.providers.anthropic_request import message_body
-from llm_sidecar.providers.anthropic_stream import MessageDecoder
+from llm_sidecar.providers.anthropic.request import message_body
+from llm_sidecar.providers.anthropic.stream import MessageDecoder
 from llm_sidecar.providers.events import ProviderState
 from tests.providers.anthropic_fixtures import COMPLETE, body, request_to
 from tests.providers.contract import text_of, tool_calls_of

@@ -12,10 +12,10 @@ import pytest
 from llm_sidecar.errors import SidecarError
 from llm_sidecar.limits import Limits
 from llm_sidecar.messages.content import Message, ReasoningOptions, ToolCall, ToolDefinition
-from llm_sidecar.providers.anthropic import AnthropicProvider
+from llm_sidecar.providers.anthropic.adapter import AnthropicProvider
 from llm_sidecar.providers.base import Endpoint, ProviderRequest
 from llm_sidecar.providers.events import Finish, TextDelta
-from llm_sidecar.providers.http import HttpClient
+from llm_sidecar.providers.http.client import HttpClient
 from tests.llama_server import CONTEXT_PER_SLOT, LlamaServer
 from tests.providers.anthropic_fixtures import request_to
 from tests.providers.contract import (

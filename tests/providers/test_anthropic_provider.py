@@ -13,11 +13,11 @@ import pytest
 from llm_sidecar.errors import SidecarError
 from llm_sidecar.limits import Limits
 from llm_sidecar.messages.content import Message
-from llm_sidecar.providers.anthropic import AnthropicProvider
-from llm_sidecar.providers.anthropic_stream import MessageDecoder
+from llm_sidecar.providers.anthropic.adapter import AnthropicProvider
+from llm_sidecar.providers.anthropic.stream import MessageDecoder
 from llm_sidecar.providers.base import Endpoint, ModelDescription
 from llm_sidecar.providers.events import Finish, ModelNamed, ProviderEvent, ProviderState
-from llm_sidecar.providers.http import HttpClient
+from llm_sidecar.providers.http.client import HttpClient
 from tests.providers.anthropic_fixtures import (
     COMPLETE,
     begin_call,

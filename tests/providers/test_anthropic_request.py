@@ -21,7 +21,7 @@ from llm_sidecar.messages.content import (
     ToolCall,
     ToolDefinition,
 )
-from llm_sidecar.providers.anthropic_request import message_body
+from llm_sidecar.providers.anthropic.request import message_body
 from tests.providers.anthropic_fixtures import request_to
 
 

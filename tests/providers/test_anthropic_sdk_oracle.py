@@ -30,11 +30,11 @@ from llm_sidecar.messages.content import (
     ToolCall,
     ToolDefinition,
 )
-from llm_sidecar.providers.anthropic import AnthropicProvider
-from llm_sidecar.providers.anthropic_stream import MessageDecoder
+from llm_sidecar.providers.anthropic.adapter import AnthropicProvider
+from llm_sidecar.providers.anthropic.stream import MessageDecoder
 from llm_sidecar.providers.base import Endpoint
 from llm_sidecar.providers.events import ModelNamed
-from llm_sidecar.providers.http import HttpClient
+from llm_sidecar.providers.http.client import HttpClient
 from tests.providers.anthropic_fixtures import (
     COMPLETE,
     FAILING,

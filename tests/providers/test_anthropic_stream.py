@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from llm_sidecar.errors import ProviderError
-from llm_sidecar.providers.anthropic_stream import MessageDecoder
+from llm_sidecar.providers.anthropic.stream import MessageDecoder
 from llm_sidecar.providers.events import (
     Finish,
     ModelNamed,

@@ -23,10 +23,10 @@ from openai.types.responses.response_error import ResponseError
 
 from llm_sidecar.errors import ProviderError
 from llm_sidecar.limits import Limits
-from llm_sidecar.providers.api_errors import error_from_event
 from llm_sidecar.providers.base import Endpoint
 from llm_sidecar.providers.exchange import exchange
-from llm_sidecar.providers.http import HttpClient
+from llm_sidecar.providers.http.client import HttpClient
+from llm_sidecar.providers.refusals.reading import error_from_event
 from tests.providers.contract import run
 from tests.providers.error_corpus import CORPUS, RecordedError
 from tests.providers.fault_server import Exchange, answer, fault_server, sse, stream

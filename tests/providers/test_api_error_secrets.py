@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from llm_sidecar.errors import ERROR_KINDS, ProviderError
-from llm_sidecar.providers.api_errors import error_from_event, error_from_response
+from llm_sidecar.providers.refusals.reading import error_from_event, error_from_response
 from tests.providers.canary import forms, pieces, said_by, traces_of
 from tests.providers.error_corpus import CORPUS, RecordedError
 

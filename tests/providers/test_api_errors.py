@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from llm_sidecar.errors import ERROR_KINDS, ProviderError
-from llm_sidecar.providers.api_errors import error_from_event, error_from_response
+from llm_sidecar.providers.refusals.reading import error_from_event, error_from_response
 
 
 def typed(status: int, error: Any = None, headers: dict[str, str] | None = None) -> ProviderError:

@@ -10,10 +10,10 @@ from llm_sidecar.errors import SidecarError
 from llm_sidecar.limits import Limits
 from llm_sidecar.messages.content import ReasoningOptions
 from llm_sidecar.providers.base import Endpoint
-from llm_sidecar.providers.http import HttpClient
-from llm_sidecar.providers.openai import OpenAIProvider
-from llm_sidecar.providers.openai_endpoint import azure_deployment, is_older_azure, openai_headers, openai_url
-from llm_sidecar.providers.openai_stream import ChatDecoder
+from llm_sidecar.providers.http.client import HttpClient
+from llm_sidecar.providers.openai.adapter import OpenAIProvider
+from llm_sidecar.providers.openai.endpoint import azure_deployment, is_older_azure, openai_headers, openai_url
+from llm_sidecar.providers.openai.stream import ChatDecoder
 from tests.providers import openai_responses_fixtures
 from tests.providers.contract import events_of, finish_of, outcome_of, run, text_of, tool_calls_of, usage_of
 from tests.providers.fault_server import Exchange, Request, answer, fault_server, saying, stream

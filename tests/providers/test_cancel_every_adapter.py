@@ -13,7 +13,7 @@ import pytest
 
 from llm_sidecar.limits import Limits
 from llm_sidecar.providers.base import Provider
-from llm_sidecar.providers.http import HttpClient
+from llm_sidecar.providers.http.client import HttpClient
 from tests.providers.contract import batches_of, run
 from tests.providers.fault_server import Exchange, Script, answer, chunked, fault_server, saying
 from tests.providers.formats import FORMATS

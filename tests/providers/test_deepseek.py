@@ -8,8 +8,8 @@ from llm_sidecar.errors import SidecarError
 from llm_sidecar.limits import Limits
 from llm_sidecar.messages.content import Message, ToolCall
 from llm_sidecar.providers.events import Finish, ProviderEvent, ProviderState, UsageReport
-from llm_sidecar.providers.http import HttpClient
-from llm_sidecar.providers.openai_chat import OpenAIChatProvider
+from llm_sidecar.providers.http.client import HttpClient
+from llm_sidecar.providers.openai.chat import OpenAIChatProvider
 from tests.providers.contract import finish_of, outcome_of, reasoning_of, run, text_of, tool_calls_of, usage_of
 from tests.providers.fault_server import LAST_CHUNK, STREAM_HEAD, answer, chunked, fault_server, saying, stream
 from tests.providers.openai_fixtures import request_to

@@ -16,9 +16,9 @@ import pytest
 from llm_sidecar.errors import InvalidParams
 from llm_sidecar.limits import Limits
 from llm_sidecar.providers.endpoints import REFUSALS, canonical_origin, normalise_base_url
-from llm_sidecar.providers.http import HttpClient
-from llm_sidecar.providers.http_connector import load_classes, open_session
-from llm_sidecar.providers.loopback import check_endpoint
+from llm_sidecar.providers.http.client import HttpClient
+from llm_sidecar.providers.http.connector import load_classes, open_session
+from llm_sidecar.providers.http.loopback import check_endpoint
 from tests.providers.contract import run
 
 CORPUS = json.loads((Path(__file__).parent / "endpoint_corpus.json").read_text("utf-8"))
@@ -98,7 +98,7 @@ def test_a_name_is_connected_to_only_if_it_leads_here_or_may_lead_anywhere(
         tried.append(str(address[4][0]))
         raise ConnectionRefusedError(111, "not in a test")
 
-    monkeypatch.setattr("llm_sidecar.providers.http_connector._socket", refuse)
+    monkeypatch.setattr("llm_sidecar.providers.http.connector._socket", refuse)
 
     async def main() -> Exception:
         http = HttpClient(Limits, look_up=look_up)

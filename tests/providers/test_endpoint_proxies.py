@@ -13,8 +13,8 @@ import pytest
 from llm_sidecar import redaction
 from llm_sidecar.errors import InvalidParams, ProviderError
 from llm_sidecar.limits import Limits
-from llm_sidecar.providers.http import HttpClient
-from llm_sidecar.providers.proxies import Proxies
+from llm_sidecar.providers.http.client import HttpClient
+from llm_sidecar.providers.http.proxies import Proxies
 from llm_sidecar.providers.registry import ProviderRegistry
 from tests.providers.certificates import Authority, trusting
 from tests.providers.contract import run
@@ -323,7 +323,7 @@ def test_the_registry_reads_the_environment_only_if_it_is_told_to(monkeypatch: p
 
 def test_no_proxy_can_make_a_context_that_checks_nothing() -> None:
     """`ssl=` of aiohttp: what is not a context would be the default one, or none."""
-    from llm_sidecar.providers.http_connector import trust_system
+    from llm_sidecar.providers.http.connector import trust_system
 
     assert trust_system().verify_mode is ssl.CERT_REQUIRED
     assert trust_system().check_hostname

@@ -14,10 +14,10 @@ import pytest
 
 from llm_sidecar.errors import InvalidParams
 from llm_sidecar.limits import Limits
-from llm_sidecar.providers import http_connector
-from llm_sidecar.providers.frugal_socket import FrugalSocket
-from llm_sidecar.providers.http import HttpClient
-from llm_sidecar.providers.loopback import check_endpoint
+from llm_sidecar.providers.http import connector
+from llm_sidecar.providers.http.client import HttpClient
+from llm_sidecar.providers.http.frugal_socket import FrugalSocket
+from llm_sidecar.providers.http.loopback import check_endpoint
 from tests.providers.contract import outcome_of, run
 from tests.providers.fault_server import FaultServer, answer, fault_server, saying, saying_then_closing
 from tests.providers.formats import FORMATS
@@ -51,7 +51,7 @@ def connected_to(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
         tried.append(str(address[4][0]))
         return FrugalSocket(*address[:3])
 
-    monkeypatch.setattr(http_connector, "_socket", watch)
+    monkeypatch.setattr(connector, "_socket", watch)
     yield tried
     assert set(tried) <= {"127.0.0.1"}
 

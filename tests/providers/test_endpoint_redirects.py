@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from llm_sidecar.errors import SidecarError
 from llm_sidecar.limits import Limits
 from llm_sidecar.providers.base import Provider, ProviderRequest
-from llm_sidecar.providers.http import HttpClient
+from llm_sidecar.providers.http.client import HttpClient
 from tests.providers.contract import outcome_of, run
 from tests.providers.fault_server import Exchange, answer, fault_server
 from tests.providers.formats import FORMATS

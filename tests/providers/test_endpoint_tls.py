@@ -8,7 +8,7 @@ import pytest
 
 from llm_sidecar.errors import ProviderError
 from llm_sidecar.limits import Limits
-from llm_sidecar.providers.http import HttpClient
+from llm_sidecar.providers.http.client import HttpClient
 from tests.providers.certificates import Authority, trusting
 from tests.providers.contract import run
 from tests.providers.fault_server import answer, fault_server, saying, saying_then_closing

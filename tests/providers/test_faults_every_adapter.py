@@ -17,7 +17,7 @@ from llm_sidecar.errors import SidecarError
 from llm_sidecar.limits import Limits
 from llm_sidecar.providers.base import Provider
 from llm_sidecar.providers.events import Finish, ProviderEvent
-from llm_sidecar.providers.http import HttpClient
+from llm_sidecar.providers.http.client import HttpClient
 from tests.providers.contract import check_rules, events_of, outcome_of, run, text_of
 from tests.providers.fault_server import (
     LAST_CHUNK,

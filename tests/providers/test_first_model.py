@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from llm_sidecar.errors import SidecarError
 from llm_sidecar.limits import Limits
 from llm_sidecar.providers.events import ModelNamed, ProviderEvent
-from llm_sidecar.providers.http import HttpClient
+from llm_sidecar.providers.http.client import HttpClient
 from tests.providers.contract import outcome_of, run
 from tests.providers.fault_server import LAST_CHUNK, Exchange, answer, chunked, fault_server
 from tests.providers.formats import FORMATS

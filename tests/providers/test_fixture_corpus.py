@@ -14,7 +14,7 @@ import pytest
 from llm_sidecar.errors import ERROR_KINDS, SidecarError
 from llm_sidecar.limits import Limits
 from llm_sidecar.providers.events import Finish, ProviderEvent, ProviderState, ReasoningDelta, TextDelta, UsageReport
-from llm_sidecar.providers.http import HttpClient
+from llm_sidecar.providers.http.client import HttpClient
 from tests.providers.contract import check_rules, outcome_of, reasoning_of, run, text_of, tool_calls_of
 from tests.providers.fault_server import LAST_CHUNK, Exchange, chunked, fault_server
 from tests.providers.formats import FORMATS

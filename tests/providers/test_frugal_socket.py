@@ -8,8 +8,9 @@ import sys
 import pytest
 
 from llm_sidecar.limits import Limits
-from llm_sidecar.providers import frugal_socket, http, http_connector
-from llm_sidecar.providers.frugal_socket import FrugalSocket
+from llm_sidecar.providers.http import connector, frugal_socket
+from llm_sidecar.providers.http.client import HttpClient
+from llm_sidecar.providers.http.frugal_socket import FrugalSocket
 from tests.providers.contract import run
 from tests.providers.fault_server import answer, fault_server, saying
 
@@ -37,11 +38,11 @@ def test_every_connection_of_the_client_reads_that_way(monkeypatch: pytest.Monke
             reads.append(size)
             return super().recv(size, flags)
 
-    monkeypatch.setattr(http_connector, "FrugalSocket", Watched)
+    monkeypatch.setattr(connector, "FrugalSocket", Watched)
 
     async def main() -> None:
         async with fault_server(saying(answer(200, b"{}"))) as server:
-            client = http.HttpClient(Limits)
+            client = HttpClient(Limits)
             response = await client.send("GET", server.url, {})
             assert await response.read_all(100) == b"{}"
             response.close()

@@ -11,8 +11,8 @@ from llm_sidecar.errors import InvalidParams, ProviderError
 from llm_sidecar.limits import Limits
 from llm_sidecar.providers.base import Endpoint, ModelDescription, ProviderRequest
 from llm_sidecar.providers.events import ProviderEvent
-from llm_sidecar.providers.gemini import GeminiProvider
-from llm_sidecar.providers.http import HttpClient
+from llm_sidecar.providers.gemini.adapter import GeminiProvider
+from llm_sidecar.providers.http.client import HttpClient
 from tests.providers.contract import check_rules, events_of, finish_of, outcome_of, run, text_of, tool_calls_of
 from tests.providers.fault_server import (
     LAST_CHUNK,

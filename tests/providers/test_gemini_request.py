@@ -20,8 +20,8 @@ from llm_sidecar.messages.content import (
     ToolCall,
     ToolDefinition,
 )
-from llm_sidecar.providers.gemini_model import gemini_model
-from llm_sidecar.providers.gemini_request import gemini_body
+from llm_sidecar.providers.gemini.model import gemini_model
+from llm_sidecar.providers.gemini.request import gemini_body
 from tests.providers.gemini_fixtures import request_to
 
 USER = Message(role="user", content="hi")

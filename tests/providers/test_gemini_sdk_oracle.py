@@ -35,8 +35,8 @@ from llm_sidecar.messages.content import (
 )
 from llm_sidecar.providers.base import Endpoint, ModelDescription
 from llm_sidecar.providers.events import Finish, ModelNamed, ProviderState
-from llm_sidecar.providers.gemini import GeminiProvider
-from llm_sidecar.providers.http import HttpClient
+from llm_sidecar.providers.gemini.adapter import GeminiProvider
+from llm_sidecar.providers.http.client import HttpClient
 from tests.providers.contract import (
     events_of,
     outcome_of,

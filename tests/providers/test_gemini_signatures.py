@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from llm_sidecar.messages.content import ImagePart, Message, TextPart, ToolCall
 from llm_sidecar.providers.events import ProviderEvent, ProviderState
-from llm_sidecar.providers.gemini_contents import contents_of
-from llm_sidecar.providers.gemini_model import gemini_model
-from llm_sidecar.providers.gemini_stream import GeminiDecoder
+from llm_sidecar.providers.gemini.contents import contents_of
+from llm_sidecar.providers.gemini.model import gemini_model
+from llm_sidecar.providers.gemini.stream import GeminiDecoder
 from tests.providers.contract import text_of, tool_calls_of
 from tests.providers.fault_server import sse
 from tests.providers.gemini_fixtures import COMPLETE, body, call, chunk, text

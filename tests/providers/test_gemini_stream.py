@@ -22,7 +22,7 @@ from llm_sidecar.providers.events import (
     ToolCallDelta,
     UsageReport,
 )
-from llm_sidecar.providers.gemini_stream import GeminiDecoder
+from llm_sidecar.providers.gemini.stream import GeminiDecoder
 from tests.providers.contract import check_rules, finish_of, reasoning_of, text_of, tool_calls_of, usage_of
 from tests.providers.fault_server import sse
 from tests.providers.gemini_fixtures import COMPLETE, FAILING, WHOLE, WHOLE_FAILING, body, call, chunk, text

@@ -15,7 +15,7 @@ import pytest
 
 from llm_sidecar.errors import ProviderError
 from llm_sidecar.limits import Limits
-from llm_sidecar.providers.http import HttpClient
+from llm_sidecar.providers.http.client import HttpClient
 from tests.providers.contract import run
 from tests.providers.fault_server import Exchange, answer, fault_server, saying, saying_then_closing
 
@@ -38,7 +38,8 @@ def python(code: str) -> str:
 
 def test_the_adapter_does_not_import_aiohttp_until_it_is_used() -> None:
     said = python(
-        "import sys, llm_sidecar.providers.openai_chat as m, llm_sidecar.providers.http as h, llm_sidecar.limits as l;"
+        "import sys, llm_sidecar.limits as l;"
+        "import llm_sidecar.providers.openai.chat as m, llm_sidecar.providers.http.client as h;"
         "m.OpenAIChatProvider(h.HttpClient(l.Limits));"
         "print([n for n in ('aiohttp', 'openai', 'httpx2', 'pydantic', 'anyio', 'yarl') if n in sys.modules])"
     )
@@ -49,8 +50,8 @@ def test_warming_up_imports_it_in_a_thread_and_opens_nothing() -> None:
     said = python(
         "import asyncio, sys, threading\n"
         "from llm_sidecar.limits import Limits\n"
-        "from llm_sidecar.providers.http import HttpClient\n"
-        "from llm_sidecar.providers.openai_chat import OpenAIChatProvider\n"
+        "from llm_sidecar.providers.http.client import HttpClient\n"
+        "from llm_sidecar.providers.openai.chat import OpenAIChatProvider\n"
         "class Watch:\n"
         "    def find_spec(self, name, path=None, target=None):\n"
         "        if name == 'aiohttp': print(threading.current_thread() is threading.main_thread())\n"

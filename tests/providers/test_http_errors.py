@@ -10,7 +10,7 @@ import aiohttp
 import pytest
 from aiohttp.client_reqrep import ConnectionKey
 
-from llm_sidecar.providers.http_errors import translate
+from llm_sidecar.providers.http.errors import translate
 
 KEY = ConnectionKey("example.com", 443, True, True, None, None, None, None)
 

@@ -12,10 +12,10 @@ import pytest
 from llm_sidecar.errors import SidecarError
 from llm_sidecar.limits import Limits
 from llm_sidecar.providers.base import Endpoint, ModelDescription, Provider
-from llm_sidecar.providers.http import HttpClient
-from llm_sidecar.providers.json_object import JsonObject
-from llm_sidecar.providers.ollama import OllamaProvider
-from llm_sidecar.providers.openai_chat import OpenAIChatProvider
+from llm_sidecar.providers.decoding.json_object import JsonObject
+from llm_sidecar.providers.http.client import HttpClient
+from llm_sidecar.providers.ollama.adapter import OllamaProvider
+from llm_sidecar.providers.openai.chat import OpenAIChatProvider
 from tests.llama_server import CONTEXT_PER_SLOT, LlamaServer
 from tests.providers.contract import events_of, run, text_of
 from tests.providers.fault_server import Exchange, Request, answer, fault_server, stream

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llm_sidecar.providers.ndjson import LineSplitter
+from llm_sidecar.providers.decoding.ndjson import LineSplitter
 
 MAX = 1_000_000
 

@@ -8,8 +8,8 @@ from llm_sidecar.errors import SidecarError
 from llm_sidecar.limits import Limits
 from llm_sidecar.messages.content import ImagePart, Message
 from llm_sidecar.providers.events import Finish, ProviderEvent
-from llm_sidecar.providers.http import HttpClient
-from llm_sidecar.providers.ollama import OllamaProvider
+from llm_sidecar.providers.http.client import HttpClient
+from llm_sidecar.providers.ollama.adapter import OllamaProvider
 from tests.providers.contract import outcome_of, run, text_of, tool_calls_of
 from tests.providers.fault_server import Request, answer, fault_server, saying
 from tests.providers.ollama_format import body, line, request_to

@@ -21,8 +21,8 @@ from llm_sidecar.messages.content import (
     ToolDefinition,
 )
 from llm_sidecar.providers.base import Endpoint
-from llm_sidecar.providers.ollama_endpoint import ollama_headers, ollama_url
-from llm_sidecar.providers.ollama_request import ollama_body
+from llm_sidecar.providers.ollama.endpoint import ollama_headers, ollama_url
+from llm_sidecar.providers.ollama.request import ollama_body
 from tests.providers.ollama_format import request_to
 
 TOOL = ToolDefinition(name="f", description="d", parameters={"type": "object"}, strict=True)

@@ -21,8 +21,8 @@ from llm_sidecar.messages.content import (
     ToolDefinition,
 )
 from llm_sidecar.providers.base import ProviderRequest
-from llm_sidecar.providers.http import HttpClient
-from llm_sidecar.providers.ollama import OllamaProvider
+from llm_sidecar.providers.http.client import HttpClient
+from llm_sidecar.providers.ollama.adapter import OllamaProvider
 from tests.providers.contract import (
     events_of,
     finish_of,

@@ -20,7 +20,7 @@ from llm_sidecar.providers.events import (
     ToolCallDelta,
     UsageReport,
 )
-from llm_sidecar.providers.ollama_stream import OllamaDecoder
+from llm_sidecar.providers.ollama.stream import OllamaDecoder
 from tests.providers.contract import check_rules, finish_of, reasoning_of, text_of, tool_calls_of, usage_of
 from tests.providers.ollama_format import COMPLETE, FAILING, body, line
 

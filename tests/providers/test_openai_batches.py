@@ -13,8 +13,8 @@ from llm_sidecar.limits import Limits
 from llm_sidecar.messages.content import Message, ReasoningOptions
 from llm_sidecar.providers.base import Endpoint, ProviderRequest
 from llm_sidecar.providers.batches import BatchLine
-from llm_sidecar.providers.http import HttpClient
-from llm_sidecar.providers.openai_batches import OpenAIBatches
+from llm_sidecar.providers.http.client import HttpClient
+from llm_sidecar.providers.openai.batches import OpenAIBatches
 from tests.providers.batch_server import KEY, BatchServer, Fault, fault_server
 from tests.providers.contract import run, text_of, usage_of
 

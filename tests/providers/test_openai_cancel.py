@@ -14,8 +14,8 @@ from llm_sidecar.errors import SidecarError
 from llm_sidecar.limits import Limits
 from llm_sidecar.messages.content import Message, TextPart
 from llm_sidecar.providers.base import Endpoint, ProviderRequest
-from llm_sidecar.providers.http import HttpClient
-from llm_sidecar.providers.openai_chat import OpenAIChatProvider
+from llm_sidecar.providers.http.client import HttpClient
+from llm_sidecar.providers.openai.chat import OpenAIChatProvider
 from tests.providers.contract import batches_of, outcome_of, run
 from tests.providers.fault_server import STREAM_HEAD, Script, answer, chunked, fault_server, saying, sse
 from tests.providers.openai_fixtures import chunk, request_to

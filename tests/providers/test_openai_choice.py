@@ -11,8 +11,8 @@ from llm_sidecar.errors import SidecarError
 from llm_sidecar.limits import Limits
 from llm_sidecar.messages.content import Message, ReasoningOptions, ToolCall, ToolDefinition
 from llm_sidecar.providers.base import Endpoint, ProviderRequest
-from llm_sidecar.providers.http import HttpClient
-from llm_sidecar.providers.openai import OpenAIProvider, needs_responses
+from llm_sidecar.providers.http.client import HttpClient
+from llm_sidecar.providers.openai.adapter import OpenAIProvider, needs_responses
 from tests.providers import openai_fixtures, openai_responses_fixtures
 from tests.providers.contract import events_of, finish_of, outcome_of, run, text_of, tool_calls_of
 from tests.providers.fault_server import Exchange, answer, fault_server, saying, stream

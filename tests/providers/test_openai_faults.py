@@ -17,8 +17,8 @@ from llm_sidecar.limits import Limits
 from llm_sidecar.messages.content import Message, TextPart
 from llm_sidecar.providers.base import Endpoint, ModelDescription
 from llm_sidecar.providers.events import Finish, ProviderEvent
-from llm_sidecar.providers.http import HttpClient
-from llm_sidecar.providers.openai_chat import OpenAIChatProvider
+from llm_sidecar.providers.http.client import HttpClient
+from llm_sidecar.providers.openai.chat import OpenAIChatProvider
 from tests.providers.contract import batches_of, events_of, finish_of, outcome_of, run, text_of
 from tests.providers.fault_server import (
     LAST_CHUNK,

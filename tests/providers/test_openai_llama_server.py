@@ -14,8 +14,8 @@ from llm_sidecar.limits import Limits
 from llm_sidecar.messages.content import Message
 from llm_sidecar.providers.base import Endpoint, ProviderRequest
 from llm_sidecar.providers.events import Finish, ModelNamed, PromptProgress, TextDelta
-from llm_sidecar.providers.http import HttpClient
-from llm_sidecar.providers.openai_chat import OpenAIChatProvider
+from llm_sidecar.providers.http.client import HttpClient
+from llm_sidecar.providers.openai.chat import OpenAIChatProvider
 from tests.llama_server import CONTEXT_PER_SLOT, LlamaServer
 from tests.providers.contract import (
     batches_of,

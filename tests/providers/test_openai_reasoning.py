@@ -9,8 +9,8 @@ import pytest
 
 from llm_sidecar.messages.content import Message, ToolCall
 from llm_sidecar.providers.events import ProviderState
-from llm_sidecar.providers.openai_request import chat_body
-from llm_sidecar.providers.openai_stream import ChatDecoder
+from llm_sidecar.providers.openai.request import chat_body
+from llm_sidecar.providers.openai.stream import ChatDecoder
 from tests.providers.openai_fixtures import request_to
 from tests.providers.wire_format import FIXTURES
 

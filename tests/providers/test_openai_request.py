@@ -20,7 +20,7 @@ from llm_sidecar.messages.content import (
     ToolCall,
     ToolDefinition,
 )
-from llm_sidecar.providers.openai_request import chat_body
+from llm_sidecar.providers.openai.request import chat_body
 from tests.providers.openai_fixtures import request_to
 
 

@@ -16,8 +16,8 @@ from llm_sidecar.limits import Limits
 from llm_sidecar.messages.content import ImagePart, Message, ReasoningOptions, TextPart, ToolCall, ToolDefinition
 from llm_sidecar.providers.base import Endpoint, ProviderRequest
 from llm_sidecar.providers.events import Finish, ModelNamed, TextDelta
-from llm_sidecar.providers.http import HttpClient
-from llm_sidecar.providers.openai_responses import OpenAIResponsesProvider
+from llm_sidecar.providers.http.client import HttpClient
+from llm_sidecar.providers.openai_responses.adapter import OpenAIResponsesProvider
 from tests.llama_server import CONTEXT_PER_SLOT, LlamaServer
 from tests.providers.contract import (
     batches_of,

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from llm_sidecar.messages.content import ImagePart, Message, TextPart, ToolCall
 from llm_sidecar.providers.events import ProviderEvent, ProviderState
-from llm_sidecar.providers.openai_responses_replay import must_be_replayed, origin_of
-from llm_sidecar.providers.openai_responses_request import responses_body
-from llm_sidecar.providers.openai_responses_stream import ResponsesDecoder
+from llm_sidecar.providers.openai_responses.replay import must_be_replayed, origin_of
+from llm_sidecar.providers.openai_responses.request import responses_body
+from llm_sidecar.providers.openai_responses.stream import ResponsesDecoder
 from tests.providers.contract import text_of, tool_calls_of
 from tests.providers.fault_server import sse
 from tests.providers.openai_fixtures import request_to

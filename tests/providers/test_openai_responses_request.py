@@ -20,7 +20,7 @@ from llm_sidecar.messages.content import (
     ToolCall,
     ToolDefinition,
 )
-from llm_sidecar.providers.openai_responses_request import responses_body
+from llm_sidecar.providers.openai_responses.request import responses_body
 from tests.providers.openai_fixtures import request_to
 
 

@@ -26,8 +26,8 @@ from llm_sidecar.messages.content import (
     ToolDefinition,
 )
 from llm_sidecar.providers.base import ProviderRequest
-from llm_sidecar.providers.http import HttpClient
-from llm_sidecar.providers.openai import OpenAIProvider, needs_responses
+from llm_sidecar.providers.http.client import HttpClient
+from llm_sidecar.providers.openai.adapter import OpenAIProvider, needs_responses
 from tests.providers.contract import events_of, finish_of, outcome_of, reasoning_of, run, text_of, tool_calls_of
 from tests.providers.contract import usage_of as reported_by
 from tests.providers.fault_server import (

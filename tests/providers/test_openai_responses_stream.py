@@ -21,8 +21,8 @@ from llm_sidecar.providers.events import (
     ToolCallDelta,
     UsageReport,
 )
-from llm_sidecar.providers.openai_responses_replay import Origin
-from llm_sidecar.providers.openai_responses_stream import ResponsesDecoder
+from llm_sidecar.providers.openai_responses.replay import Origin
+from llm_sidecar.providers.openai_responses.stream import ResponsesDecoder
 from tests.providers.contract import check_rules, finish_of, reasoning_of, text_of, tool_calls_of, usage_of
 from tests.providers.fault_server import sse
 from tests.providers.openai_responses_fixtures import COMPLETE, FAILING, body, delta, done, end, named

@@ -11,8 +11,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from llm_sidecar.limits import Limits
-from llm_sidecar.providers.http import HttpClient
-from llm_sidecar.providers.openai_chat import OpenAIChatProvider
+from llm_sidecar.providers.http.client import HttpClient
+from llm_sidecar.providers.openai.chat import OpenAIChatProvider
 from tests.providers.contract import (
     events_of,
     finish_of,

@@ -22,7 +22,7 @@ from llm_sidecar.providers.events import (
     ToolCallDelta,
     UsageReport,
 )
-from llm_sidecar.providers.openai_stream import ChatDecoder
+from llm_sidecar.providers.openai.stream import ChatDecoder
 from tests.providers.contract import finish_of, reasoning_of, text_of, tool_calls_of, usage_of
 from tests.providers.fault_server import sse
 from tests.providers.openai_fixtures import COMPLETE, FAILING, body, chunk

@@ -12,8 +12,8 @@ from llm_sidecar.errors import SidecarError
 from llm_sidecar.limits import Limits
 from llm_sidecar.messages.content import ReasoningOptions
 from llm_sidecar.providers.base import ProviderRequest
-from llm_sidecar.providers.http import HttpClient
-from llm_sidecar.providers.openai import OpenAIProvider
+from llm_sidecar.providers.http.client import HttpClient
+from llm_sidecar.providers.openai.adapter import OpenAIProvider
 from tests.providers.contract import finish_of, outcome_of, run, text_of
 from tests.providers.fault_server import Exchange, FaultServer, answer, fault_server, stream
 from tests.providers.openai_fixtures import request_to

@@ -11,7 +11,7 @@ import pytest
 
 from llm_sidecar.limits import Limits
 from llm_sidecar.providers.base import Provider, ProviderRequest
-from llm_sidecar.providers.http import HttpClient
+from llm_sidecar.providers.http.client import HttpClient
 from tests.providers import contract
 from tests.providers.contract import run
 from tests.providers.fault_server import LAST_CHUNK, Exchange, answer, chunked, fault_server

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llm_sidecar.providers.retry_after import duration_ms, retry_after_ms
+from llm_sidecar.providers.refusals.retry_after import duration_ms, retry_after_ms
 
 NOW = datetime(2026, 10, 21, 7, 28, tzinfo=UTC)
 DATE = {"date": "Wed, 21 Oct 2026 07:28:00 GMT"}

@@ -23,7 +23,7 @@ from llm_sidecar import log
 from llm_sidecar.errors import ERROR_KINDS, SidecarError
 from llm_sidecar.limits import Limits
 from llm_sidecar.providers.base import Provider
-from llm_sidecar.providers.http import HttpClient
+from llm_sidecar.providers.http.client import HttpClient
 from tests.providers.canary import KEY, forms, said_by, traces_of
 from tests.providers.contract import outcome_of, run
 from tests.providers.fault_server import (

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llm_sidecar.providers.sse import SseDecoder, SseEvent
+from llm_sidecar.providers.decoding.sse import SseDecoder, SseEvent
 
 MAX = 1_000_000
 

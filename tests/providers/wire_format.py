@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from llm_sidecar.providers.base import Provider, ProviderRequest
-from llm_sidecar.providers.http import HttpClient
+from llm_sidecar.providers.http.client import HttpClient
 
 FIXTURES = Path(__file__).parents[1] / "fixtures"
 

@@ -20,7 +20,7 @@ from llm_sidecar.providers.events import (
     ToolCallDelta,
     UsageReport,
 )
-from llm_sidecar.providers.scripted import ScriptedProvider
+from llm_sidecar.providers.scripted.adapter import ScriptedProvider
 from tests.virtual_time import run_virtual
 
 ENDPOINT = Endpoint("demo", "demo:")

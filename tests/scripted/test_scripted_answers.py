@@ -19,8 +19,8 @@ from llm_sidecar.messages.content import (
     ToolDefinition,
 )
 from llm_sidecar.providers.events import Finish, ReasoningDelta, TextDelta, ToolCallDelta, UsageReport
-from llm_sidecar.providers.scripted import ScriptedProvider
-from llm_sidecar.providers.scripted_answer import UNICODE_SAMPLE
+from llm_sidecar.providers.scripted.adapter import ScriptedProvider
+from llm_sidecar.providers.scripted.answer import UNICODE_SAMPLE
 from tests.scripted.playing import ENDPOINT, play, request, say
 from tests.virtual_time import run_virtual
 

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from llm_sidecar.providers.base import Provider, ProviderRequest
-from llm_sidecar.providers.scripted import ScriptedProvider
+from llm_sidecar.providers.scripted.adapter import ScriptedProvider
 from tests.providers import contract
 from tests.scripted.playing import request
 from tests.virtual_time import run_virtual

@@ -13,8 +13,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from llm_sidecar.errors import ProviderError
-from llm_sidecar.providers.scripted_composer import MODELS, compose
-from llm_sidecar.providers.scripted_directives import FAULT_CODES, RULES, Directives, read_directives
+from llm_sidecar.providers.scripted.composer import MODELS, compose
+from llm_sidecar.providers.scripted.directives import FAULT_CODES, RULES, Directives, read_directives
 from tests.scripted.playing import FAST, request, say
 
 DOCUMENT = (Path(__file__).parents[2] / "protocol" / "demo-provider.md").read_text(encoding="utf-8")

@@ -9,8 +9,8 @@ import pytest
 
 from llm_sidecar.errors import ProviderError
 from llm_sidecar.providers.events import ModelNamed, TextDelta
-from llm_sidecar.providers.scripted import ScriptedProvider
-from llm_sidecar.providers.scripted_directives import FAULT_CODES
+from llm_sidecar.providers.scripted.adapter import ScriptedProvider
+from llm_sidecar.providers.scripted.directives import FAULT_CODES
 from tests.scripted.playing import Played, play, play_on, request, say
 from tests.virtual_time import VirtualTimeError, run_virtual
 

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from llm_sidecar.errors import ProviderError
-from llm_sidecar.providers.scripted_sample import sample_arguments, sample_json
+from llm_sidecar.providers.scripted.sample import sample_arguments, sample_json
 
 
 @pytest.mark.parametrize(

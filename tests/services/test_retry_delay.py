@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from llm_sidecar.errors import ERROR_KINDS, ProviderError, SidecarError
 from llm_sidecar.limits import Limits
-from llm_sidecar.providers.retry import retry_delay_ms
+from llm_sidecar.providers.refusals.retry import retry_delay_ms
 
 LIMITS = Limits()
 
