@@ -59,15 +59,10 @@ class VaultStatus(Struct, frozen=True):
 
 
 class Vault:
-    """The vault of a folder, which is the vault's own; an empty name: in memory.
+    """The vault of a folder, which is the vault's own; an empty name: in memory."""
 
-    `on_generation` gets the number of each save, in the thread that saved, after the file is safe: the service keeps it
-    and gives it to the next `open`. It must not raise.
-    """
-
-    def __init__(self, folder: str, *, on_generation: Callable[[int], None] = lambda number: None) -> None:
+    def __init__(self, folder: str) -> None:
         self._store = open_store(folder)
-        self._on_generation = on_generation
         self._writing = threading.Lock()
         self._opened: OpenVault | None = None
         self._source: KeySource | None = None
@@ -270,7 +265,6 @@ class Vault:
             raise
         self._opened, self._source, self._on_disk = changed, None, frozenset([digest])
         self.state, self.error = "open", None
-        self._on_generation(changed.body.generation)
 
     def _refusal(self) -> SidecarError:
         error = self.error or faults.locked(self._store.path, "no key was given")

@@ -291,13 +291,11 @@ def test_a_newer_version_is_left_alone(folder: Path) -> None:
 
 
 def test_an_older_state_is_noticed_by_its_generation(tmp_path: Path) -> None:
-    folder, numbers = tmp_path / "vault", []
-    vault = Vault(str(folder), on_generation=numbers.append)
-    vault.open(KEY)
-    vault.put(*ROWS[0])
+    folder = tmp_path / "vault"
+    vault = filled(folder, ROWS[:1])
     old = vault_path(folder).read_bytes()
     vault.put(*ROWS[1])
-    assert numbers == [1, 2]
+    assert vault.status().generation == 2
     vault_path(folder).write_bytes(old)
     set_back = opened(folder, expected_generation=2)
     assert (set_back.state, set_back.status().code) == ("tampered", "VAULT_TAMPERED")
