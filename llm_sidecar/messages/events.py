@@ -134,3 +134,7 @@ class ErrorEvent(InferenceEvent, kw_only=True):
     attempts: int
     persisted: bool = True
     timings: Timings
+
+
+Terminal = DoneEvent | ErrorEvent
+"""How an answer ends."""

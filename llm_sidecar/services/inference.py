@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable
 from llm_sidecar import log
 from llm_sidecar.errors import SidecarError
 from llm_sidecar.limits import Limits
-from llm_sidecar.messages.events import DoneEvent, ErrorEvent
+from llm_sidecar.messages.events import DoneEvent, ErrorEvent, Terminal
 from llm_sidecar.messages.inference import AttachResult, InferenceParams
 from llm_sidecar.messages.status import ProviderState
 from llm_sidecar.providers.prices import PriceList
@@ -31,7 +31,6 @@ from llm_sidecar.services.routing import Route, Router
 from llm_sidecar.services.slots import Slots
 from llm_sidecar.services.token_stream import EventSink, TokenStream
 
-Terminal = DoneEvent | ErrorEvent
 Gate = Callable[[InferenceParams, list[Route]], None]
 """Asked at admission, with where it may go; raises to refuse."""
 Recorder = Callable[[InferenceRun, Terminal], Awaitable[None]]

@@ -5,8 +5,8 @@ Law:
     decides that, once, and gives the slot back; nothing is sent after it but the terminal.
 2.  Attempts follow one another only before the first content; `attempts` says which.
 3.  The upstream is closed as soon as the outcome is decided; the terminal does not wait for that.
-4.  The terminal waits for the price list, if that has to be loaded first (a quarter of a second), and for what has to
-    be stored with it; everything else goes on meanwhile (a cancelled upstream closes, others stream).
+4.  The terminal waits for its price and for what has to be stored with it (`delivery`); everything else goes on
+    meanwhile (a cancelled upstream closes, others stream).
 5.  No timer runs while the host does not read.
 """
 
@@ -14,17 +14,19 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
+from functools import partial
 
 from llm_sidecar import log
 from llm_sidecar.errors import ProviderError, SidecarError
 from llm_sidecar.limits import Limits
-from llm_sidecar.messages.events import DoneEvent, ErrorEvent
+from llm_sidecar.messages.events import Terminal
 from llm_sidecar.messages.inference import InferenceParams
 from llm_sidecar.providers.events import ProviderEvent
 from llm_sidecar.providers.prices import PriceList
 from llm_sidecar.services.answer import Answer
 from llm_sidecar.services.attempts import Attempts, NextAttempt
 from llm_sidecar.services.circuit import Circuits, Passage
+from llm_sidecar.services.delivery import Delivery
 from llm_sidecar.services.listener import Listener
 from llm_sidecar.services.origin import HOST, Origin
 from llm_sidecar.services.provider_request import provider_request
@@ -56,7 +58,7 @@ class InferenceRun:
         limits: Limits,
         cached: RecordedAnswer | None = None,
         origin: Origin = HOST,
-        record: Callable[[InferenceRun, DoneEvent | ErrorEvent], Awaitable[bool]] | None = None,
+        record: Callable[[InferenceRun, Terminal], Awaitable[bool]] | None = None,
         shorten: Shorten | None = None,
         on_end: Callable[[InferenceRun], None],
     ) -> None:
@@ -66,13 +68,12 @@ class InferenceRun:
         self.attempts = Attempts(routes, params.retry.max_retries if params.retry else None, limits)
         self.cached = cached
         """What is given again, instead of asking a provider."""
-        self.outcome: DoneEvent | ErrorEvent | None = None
+        self.outcome: Terminal | None = None
         self.task: asyncio.Task[None] | None = None
         self._slot = slot
         self._sink = sink
         self._circuits = circuits
         self._prices = prices
-        self._record = record
         self._shorten = shorten
         self._on_end = on_end
         self._loop = asyncio.get_running_loop()
@@ -82,12 +83,15 @@ class InferenceRun:
             params, self.attempts, listener, prices, limits, is_cached=cached is not None, origin=origin
         )
         self._timers = Timers(params, limits, self._whole_expired, self._content_expired)
+        self._delivery = Delivery(
+            None if cached is not None else prices,
+            price=self._price,
+            store=None if record is None else partial(record, self),
+            tell=self._tell,
+        )
         self._started = False
         self._was_queued = False
         self._closed = False
-        self._announced = False
-        self._pricing: asyncio.Task[None] | None = None
-        self._storing: asyncio.Task[None] | None = None
         self._interruption: SidecarError | None = None
 
     @property
@@ -293,38 +297,18 @@ class InferenceRun:
         return True
 
     def _announce(self) -> None:
-        """Send the terminal, once the inference's acceptance has been answered and its price can be told."""
-        if not self._started or self.outcome is None or self._announced:
-            return
-        self._announced = True
-        if self.cached is not None or self._prices.is_at_hand(self.route.endpoint):
-            self._end(self.outcome)
-        else:
-            self._pricing = self._loop.create_task(self._end_with_cost(self.outcome))
-
-    async def _end_with_cost(self, outcome: DoneEvent | ErrorEvent) -> None:
-        await self._prices.warm(self.route.endpoint)
-        self._end(outcome)
+        """Send the terminal, once the inference's acceptance has been answered."""
+        if self._started and self.outcome is not None:
+            self._delivery.begin(self.outcome, self.route.endpoint)
 
     def tell_now(self) -> None:
         """Wait no longer for the price list."""
-        if self.outcome is not None and self._pricing is not None and not self._pricing.done():
-            self._pricing.cancel()
-            self._end(self.outcome)
+        self._delivery.hurry()
 
-    def _end(self, outcome: DoneEvent | ErrorEvent) -> None:
-        """The price list is at hand: store what belongs to the outcome, and tell it."""
+    def _price(self, outcome: Terminal) -> None:
         self._terminal.tell_cost(self.answer, outcome)
-        if self._record is None:
-            self._tell(outcome)
-        else:
-            self._storing = self._loop.create_task(self._tell_when_stored(outcome, self._record(self, outcome)))
 
-    async def _tell_when_stored(self, outcome: DoneEvent | ErrorEvent, stored: Awaitable[bool]) -> None:
-        outcome.persisted = await stored
-        self._tell(outcome)
-
-    def _tell(self, outcome: DoneEvent | ErrorEvent) -> None:
+    def _tell(self, outcome: Terminal) -> None:
         self.listener.end(outcome, text_bytes(outcome))
         self._on_end(self)
 

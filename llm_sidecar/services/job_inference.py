@@ -17,7 +17,7 @@ from msgspec.structs import replace
 from llm_sidecar.errors import SidecarError
 from llm_sidecar.limits import Limits
 from llm_sidecar.messages.chat import ChatCompletionParams
-from llm_sidecar.messages.events import DoneEvent, ErrorEvent
+from llm_sidecar.messages.events import DoneEvent, Terminal
 from llm_sidecar.messages.generation import GenerateTextParams
 from llm_sidecar.messages.inference import InferenceParams
 from llm_sidecar.messages.job import JobKind
@@ -124,12 +124,12 @@ class InferenceJobs:
 class _Inference(WholeAnswer[DoneEvent]):
     """The terminal is the result; also that of an answer that did not come to its end."""
 
-    heard: DoneEvent | ErrorEvent | None = None
+    heard: Terminal | None = None
 
     def result(self, done: DoneEvent) -> DoneEvent:
         return done
 
-    def end(self, event: DoneEvent | ErrorEvent, text_bytes: int = 0) -> None:
+    def end(self, event: Terminal, text_bytes: int = 0) -> None:
         event.seq = 0
         self.heard = event
         super().end(event, text_bytes)

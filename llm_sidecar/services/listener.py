@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from llm_sidecar.messages.events import DoneEvent, ErrorEvent, ThinkingStatus
+from llm_sidecar.messages.events import Terminal, ThinkingStatus
 
 
 class Listener(Protocol):
@@ -49,6 +49,6 @@ class Listener(Protocol):
         """Nothing but the terminal follows."""
         ...
 
-    def end(self, event: DoneEvent | ErrorEvent, text_bytes: int = 0) -> None:
+    def end(self, event: Terminal, text_bytes: int = 0) -> None:
         """The terminal; `text_bytes` is about how much of it is the model's."""
         ...

@@ -17,7 +17,7 @@ from msgspec.structs import replace
 from llm_sidecar.errors import SidecarError
 from llm_sidecar.limits import Limits
 from llm_sidecar.messages.content import Message
-from llm_sidecar.messages.events import DoneEvent, ErrorEvent
+from llm_sidecar.messages.events import DoneEvent, Terminal
 from llm_sidecar.messages.inference import InferenceParams, RetryOptions
 from llm_sidecar.messages.profile import ProviderType
 from llm_sidecar.messages.profile import TestPromptParams as Question
@@ -113,7 +113,7 @@ class _Beginning(WholeAnswer[_Heard]):
         if before < _MOST_CHARACTERS <= len(self._text):
             asyncio.get_running_loop().call_soon(self._cancel_run)
 
-    def end(self, event: DoneEvent | ErrorEvent, text_bytes: int = 0) -> None:
+    def end(self, event: Terminal, text_bytes: int = 0) -> None:
         if isinstance(event, DoneEvent) and event.cancelled and len(self._text) >= _MOST_CHARACTERS:
             event = replace(event, cancelled=False)
         super().end(event, text_bytes)

@@ -17,7 +17,7 @@ import msgspec
 from llm_sidecar import log
 from llm_sidecar.errors import FieldProblem, InvalidParams, SidecarError
 from llm_sidecar.limits import KIB, Limits
-from llm_sidecar.messages.events import DoneEvent, ErrorEvent
+from llm_sidecar.messages.events import Terminal
 from llm_sidecar.messages.inference import InferenceAccepted
 from llm_sidecar.messages.session import SessionConfig, SessionForkParams, SessionInfo, SessionRunParams
 from llm_sidecar.providers.brands import BRANDS
@@ -222,7 +222,7 @@ class SessionService:
             self._inferences.release(session_run.reservation)
             self._rest(session_run)
 
-    async def _record(self, run: InferenceRun, outcome: DoneEvent | ErrorEvent) -> None:
+    async def _record(self, run: InferenceRun, outcome: Terminal) -> None:
         session_run = self._by_inference.pop(run.inference_id, None)
         if session_run is None:
             return

@@ -15,7 +15,7 @@ from collections.abc import Callable
 
 from llm_sidecar.limits import Limits
 from llm_sidecar.messages.content import Message
-from llm_sidecar.messages.events import DoneEvent, ErrorEvent
+from llm_sidecar.messages.events import DoneEvent, Terminal
 from llm_sidecar.messages.inference import InferenceAccepted
 from llm_sidecar.services.inference import InferenceService
 from llm_sidecar.services.inference_run import InferenceRun
@@ -93,7 +93,7 @@ class Checkpoints:
         self.begin()
 
 
-def ending(run: InferenceRun, outcome: DoneEvent | ErrorEvent) -> Ending:
+def ending(run: InferenceRun, outcome: Terminal) -> Ending:
     """How the turn of `run` ended."""
     state: EndState
     if isinstance(outcome, DoneEvent):

@@ -12,7 +12,7 @@ import msgspec
 
 from llm_sidecar.errors import SidecarError
 from llm_sidecar.limits import Limits
-from llm_sidecar.messages.events import UNNUMBERED, DoneEvent, ErrorEvent, Timings
+from llm_sidecar.messages.events import UNNUMBERED, DoneEvent, ErrorEvent, Terminal, Timings
 from llm_sidecar.messages.inference import InferenceParams
 from llm_sidecar.providers.events import Finish
 from llm_sidecar.providers.prices import PriceList
@@ -49,7 +49,7 @@ class TerminalBuilder:
         self._loop = asyncio.get_running_loop()
         self._admitted_at = self._loop.time()
 
-    def complete(self, answer: Answer, finish: Finish) -> DoneEvent | ErrorEvent:
+    def complete(self, answer: Answer, finish: Finish) -> Terminal:
         """The end of an answer that came to its own end."""
         done = self._done(answer, finish, cancelled=False)
         size = self._size(answer, done)
@@ -88,7 +88,7 @@ class TerminalBuilder:
             timings=self._timings(),
         )
 
-    def tell_cost(self, answer: Answer, terminal: DoneEvent | ErrorEvent) -> None:
+    def tell_cost(self, answer: Answer, terminal: Terminal) -> None:
         """Fill in what an answer of this run cost."""
         if self._is_cached:
             terminal.cost = 0.0
@@ -139,7 +139,7 @@ class TerminalBuilder:
         )
 
 
-def text_bytes(terminal: DoneEvent | ErrorEvent) -> int:
+def text_bytes(terminal: Terminal) -> int:
     """About how many bytes of a terminal are the model's."""
     if isinstance(terminal, ErrorEvent):
         return len(terminal.partial_text or "")

@@ -17,10 +17,9 @@ from llm_sidecar.limits import Limits
 from llm_sidecar.messages.catalogue import EVENT_NAMES
 from llm_sidecar.messages.events import (
     UNNUMBERED,
-    DoneEvent,
-    ErrorEvent,
     InferenceEvent,
     ProgressEvent,
+    Terminal,
     ThinkingEvent,
     ThinkingStatus,
     TokenEvent,
@@ -198,7 +197,7 @@ class TokenStream:
         )
         self._send(event)
 
-    def end(self, event: DoneEvent | ErrorEvent, text_bytes: int = 0) -> None:
+    def end(self, event: Terminal, text_bytes: int = 0) -> None:
         """The terminal."""
         if not self._ended:
             self._stopped = self._ended = True

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Final
 
 from llm_sidecar.limits import Limits
-from llm_sidecar.messages.events import DoneEvent, ErrorEvent
+from llm_sidecar.messages.events import ErrorEvent, Terminal
 from llm_sidecar.messages.usage import (
     GroupBy,
     UsageList,
@@ -43,7 +43,7 @@ class UsageService:
         self._limits = limits
         self._clock = clock
 
-    async def record(self, run: InferenceRun, outcome: DoneEvent | ErrorEvent) -> None:
+    async def record(self, run: InferenceRun, outcome: Terminal) -> None:
         """Store what an inference used; returns when it is on the disk."""
         await self.add(_row_of(run, outcome, self._clock()))
 
@@ -81,7 +81,7 @@ class UsageService:
         return UsageSummary(rows=rows, total=_summary_row(None, total), truncated=is_truncated)
 
 
-def _row_of(run: InferenceRun, outcome: DoneEvent | ErrorEvent, at: int) -> UsageRow:
+def _row_of(run: InferenceRun, outcome: Terminal, at: int) -> UsageRow:
     usage, timings = outcome.usage, outcome.timings
     failed = isinstance(outcome, ErrorEvent)
     return UsageRow(

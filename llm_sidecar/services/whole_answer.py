@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any, Generic, TypeVar
 
 from llm_sidecar.errors import SidecarError
-from llm_sidecar.messages.events import DoneEvent, ErrorEvent, ThinkingStatus
+from llm_sidecar.messages.events import DoneEvent, ErrorEvent, Terminal, ThinkingStatus
 from llm_sidecar.messages.inference import InferenceParams
 from llm_sidecar.services.inference import InferenceService
 from llm_sidecar.services.inference_run import InferenceRun
@@ -97,7 +97,7 @@ class WholeAnswer(Generic[T]):
     def stop(self) -> None:
         pass
 
-    def end(self, event: DoneEvent | ErrorEvent, text_bytes: int = 0) -> None:
+    def end(self, event: Terminal, text_bytes: int = 0) -> None:
         if self._outcome.done():
             return
         if isinstance(event, ErrorEvent):
