@@ -80,7 +80,10 @@ class KillMachine(RuleBasedStateMachine):
     def work_and_die(self, seed: int) -> None:
         random = Random(seed)
         self.work(random)
-        self.let_it_work(random.randrange(80))
+        if random.random() < 0.5:
+            self.let_it_work(random.randrange(80))
+        else:
+            self.hear_some_answers(random.randrange(1, 12))
         self.kill()
 
     def let_it_work(self, milliseconds: int) -> None:
@@ -91,10 +94,11 @@ class KillMachine(RuleBasedStateMachine):
             if select.select([self.host.process.stdout.fileno()], [], [], left)[0]:
                 self.hear()
 
-    def await_the_answers(self) -> None:
-        """Everything asked is answered (what that started may go on)."""
-        while self.asked:
+    def hear_some_answers(self, count: int) -> None:
+        """So many more messages come, as long as answers are to come. What dies then dies with a promise just made."""
+        while self.asked and count > 0:
             self.hear()
+            count -= 1
 
     def kill(self) -> None:
         """At whatever it does now; a new one must find what was acknowledged."""

@@ -1,8 +1,6 @@
 """Sessions under SIGKILL: what a host was told is there, the rest is whole or not at all.
 
-The model of a turn is what may be found of it. A turn whose `llm:done` came is there, word for word; one whose
-`llm:error` came is not; one that was accepted and not told the end of is there, as far as it was saved: a beginning of
-its answer, never anything else.
+A session is in doubt from the moment that something was asked which nobody answered; see `session_model` for its turns.
 """
 
 from __future__ import annotations
@@ -11,60 +9,15 @@ from collections.abc import Callable
 from random import Random
 from typing import Any
 
+from hypothesis import strategies as st
+from hypothesis.stateful import rule
+
 from tests.crash.kill_machine import KillMachine
+from tests.crash.session_model import Session, Turn
 
 WORDS = [f"word{number}" for number in range(16)]
 PAGE = 7
 """Messages of a page: less than a session has, so that paging is played, too."""
-
-
-class Turn:
-    """A turn as the host knows it. `state` is `asked`, `accepted` or how it ended: `done`, `cancelled`, `failed`."""
-
-    def __init__(self, question: str, answer: str, fails: bool) -> None:
-        self.question = question
-        self.answer = answer
-        self.fails = fails
-        self.may_fail = fails
-        self.state = "asked"
-        self.is_cancelled = False
-        self.received = ""
-        self.seen = ""
-        """What a page of history showed of its answer."""
-
-    def check(self, state: str, text: str) -> None:
-        """It is in the history, with this answer."""
-        assert self.state != "failed", self.question
-        assert self.answer.startswith(text), (self.answer, text)
-        assert text.startswith(self.seen), (self.seen, text)
-        if self.state == "done":
-            assert (state, text) == ("complete", self.answer)
-        elif self.state == "cancelled":
-            assert (state, text) == ("cancelled", self.received)
-        elif state == "complete":
-            assert text == self.answer
-            assert not self.fails
-        elif state == "cancelled":
-            assert self.is_cancelled
-        else:
-            assert state == "interrupted"
-
-    @property
-    def may_be_absent(self) -> bool:
-        return self.state in ("asked", "failed") or (self.state == "accepted" and self.may_fail)
-
-
-class Session:
-    def __init__(self, turns: list[Turn]) -> None:
-        self.turns = turns
-        self.is_there: bool | None = None
-        """None: in doubt."""
-        self.is_ending = False
-        self.tokens = 0
-
-    @property
-    def is_busy(self) -> bool:
-        return any(turn.state in ("asked", "accepted") for turn in self.turns)
 
 
 class SessionFacts(KillMachine):
@@ -98,28 +51,44 @@ class SessionFacts(KillMachine):
         ]
         return random.choice(names) if names else None
 
-    def _create(self, _random: Random) -> None:
+    @rule(seed=st.integers(0, 2**32))
+    def die_in_the_middle_of_a_long_answer(self, seed: int) -> None:
+        """Of which several pieces were saved, one after the other: they are put together again."""
+        random = Random(seed)
+        name = self._create(random)
+        turn = self._ask(name, [f"{number:03}" for number in range(80)], rate="150")
+        enough = random.randrange(40, 300)
+        while turn.state in ("asked", "accepted") and len(turn.received) < enough:
+            self.hear()
+        self.kill()
+
+    def _create(self, _random: Random) -> str:
         name = f"s{next(self.numbers)}\x00é"
         self.sessions[name] = Session([])
         self.ask("llm:session:create", {"sessionId": name, "providerId": "demo", "idleTimeoutMs": 1_000})
+        return name
 
     def _run(self, random: Random) -> None:
         name = self._choose(random, may_be_busy=random.random() < 0.1)
         if name is None:
             return
-        number = next(self.numbers)
-        answer = " ".join([f"a{number}", *WORDS[: random.randrange(len(WORDS))]])
-        fails = random.random() < 0.25
-        fault = f" error=SERVER_ERROR@{random.randrange(8)}" if fails else ""
+        words = WORDS[: random.randrange(len(WORDS))]
         rate = random.choice(["max", "400", "60"])
+        fault = f" error=SERVER_ERROR@{random.randrange(8)}" if random.random() < 0.25 else ""
+        self._ask(name, words, rate, fault)
+
+    def _ask(self, name: str, words: list[str], rate: str, fault: str = "") -> Turn:
+        number = next(self.numbers)
+        answer = " ".join([f"a{number}", *words])
         question = f'q{number} [[demo: text="{answer}" rate={rate} connect=0 firstToken=0{fault}]]'
-        turn = self.turns[f"i{number}"] = Turn(question, answer, fails)
+        turn = self.turns[f"i{number}"] = Turn(question, answer, fails=bool(fault))
         before = next((turn for turn in reversed(self.sessions[name].turns) if turn.state != "failed"), None)
         if before is not None and before.state != "done" and not before.received:
             turn.may_fail = True  # what got no answer is asked together with this: one directive too many for the demo
         self.sessions[name].turns.append(turn)
         params = {"sessionId": name, "inferenceId": f"i{number}", "retry": {"maxRetries": 0}}
         self.ask("llm:session:run", {**params, "messages": [{"role": "user", "content": question}]})
+        return turn
 
     def _cancel(self, random: Random) -> None:
         running = [name for name, turn in self.turns.items() if turn.state in ("asked", "accepted")]

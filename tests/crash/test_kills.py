@@ -13,14 +13,15 @@ from hypothesis.stateful import run_state_machine_as_test
 from tests.crash.job_facts import JobFacts
 from tests.crash.kill_machine import KillMachine
 from tests.crash.session_facts import SessionFacts
+from tests.crash.usage_facts import UsageFacts
 
 KILLS = int(os.environ.get("LLM_SIDECAR_KILLS", "20"))
 
-KILLS_OF_ONE = 4
+KILLS_OF_ONE = 5
 """Of one machine, about."""
 
 
-class AllFacts(SessionFacts, JobFacts):
+class AllFacts(UsageFacts, SessionFacts, JobFacts):
     """Every topic, on one folder."""
 
 
