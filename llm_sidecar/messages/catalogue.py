@@ -316,7 +316,7 @@ _METHODS: Final = (
         job.SubmitJobParams,
         job.JobAccepted,
         "Hand over work that survives the process.",
-        ("JOB_EXISTS", *_ROUTE_ERRORS, *_STORE_ERRORS),
+        ("JOB_EXISTS", "SERVICE_NOT_FOUND", *_ROUTE_ERRORS, *_STORE_ERRORS),
     ),
     Method("llm:job:get", job.JobParams, job.JobInfo, "One job.", ("JOB_NOT_FOUND", *_READ_ERRORS)),
     Method("llm:job:list", job.JobListParams, job.JobList, "The jobs, newest first.", _READ_ERRORS),

@@ -41,7 +41,10 @@ class SessionConfig(Params, kw_only=True):
 
 
 class SessionInfo(Shape, kw_only=True):
-    """A session. `isActive`: it counts against the limits of live sessions now. Instants are epoch milliseconds."""
+    """A session. `isActive`: it counts against the limits of live sessions now. Instants are epoch milliseconds.
+
+    `providerId`, `modelId`: what the session says; else who answered last; else who would answer now (null: nobody, or
+    the server's first model)."""
 
     session_id: str
     provider_id: str | None

@@ -30,6 +30,8 @@ _ENVELOPE_BYTES: Final = 2_048
 """The message around the items, its id included."""
 _BESIDE: Final = 32
 """Of an item: a comma, and what is filled in later."""
+_NAMES_BYTES: Final = 400
+"""Of a session that does not say who answers: the names of a provider and a model."""
 _MOST_DIGITS: Final = 18
 
 
@@ -42,9 +44,9 @@ class _Room:
     def fits_a_page(self, item: msgspec.Struct) -> bool:
         return len(msgspec.json.encode(item)) + _BESIDE <= self._whole
 
-    def takes(self, item: msgspec.Struct) -> bool:
-        """Whether there is room for it; then it is taken. The first one always is."""
-        size = len(msgspec.json.encode(item)) + _BESIDE
+    def takes(self, item: msgspec.Struct, beside: int = 0) -> bool:
+        """Whether there is room for it, and `beside` bytes more; then it is taken. The first one always is."""
+        size = len(msgspec.json.encode(item)) + _BESIDE + beside
         if size > self._left and self._left < self._whole:
             return False
         self._left -= size
@@ -67,7 +69,7 @@ class SessionPages:
         def takes(session: StoredSession) -> bool:
             if not room.fits_a_page(session.info):
                 session.info.metadata = None
-            return room.takes(session.info)
+            return room.takes(session.info, 0 if session.info.model_id else _NAMES_BYTES)
 
         before = None if params.cursor is None else _number(params.cursor)
         page, has_more = await self._table.page(before, params.limit or _DEFAULT_LIMIT, takes)

@@ -170,7 +170,7 @@ def _stored(row: tuple[Any, ...]) -> StoredSession:
     info = SessionInfo(
         session_id=row[1],
         provider_id=row[10] or row[13],
-        model_id=row[12] or row[14],
+        model_id=row[12] or (row[14] if row[10] in (None, row[13]) else None),
         profile_id=row[11],
         created_at=row[5],
         last_activity=row[6],

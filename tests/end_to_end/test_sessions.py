@@ -400,3 +400,31 @@ def test_metadata_is_bounded_and_providers_are_known(spawn: Spawn) -> None:
     profile = "00000000-0000-4000-8000-000000000000"
     assert host.refusal("llm:session:create", {"profileId": profile})["data"]["code"] == "PROFILE_NOT_FOUND"
     assert host.call("llm:session:create", {"providerId": "openai"})["sessionId"]
+
+
+def test_a_session_says_who_answers_it(spawn: Spawn, tmp_path: Path) -> None:
+    """What it names; else who answered last; else who would answer now."""
+    host = spawn()
+
+    def who(method: str, **params: Any) -> tuple[str | None, str | None]:
+        info = host.call(method, params)
+        return info["providerId"], info["modelId"]
+
+    assert who("llm:session:create", sessionId="bare") == (None, None), "no profile is active"
+    assert who("llm:session:create", sessionId="s", providerId="openai") == ("openai", "gpt-4o-mini")
+    assert who("llm:session:create", providerId="openai", modelId="m") == ("openai", "m")
+    assert who("llm:session:create", providerId="ollama") == ("ollama", None), "its server's first model"
+    profile = {"name": "P", "providerType": "anthropic", "modelId": "claude-x"}
+    profile_id = host.call("llm:profiles:create", profile)["profile"]["id"]
+    assert who("llm:session:create", sessionId="p", profileId=profile_id) == ("anthropic", "claude-x")
+    assert who("llm:session:get", sessionId="bare") == ("anthropic", "claude-x"), "the active profile"
+    say(host, "bare", f"[[demo: {FAST}]]", providerId="demo")
+    assert who("llm:session:get", sessionId="bare") == ("demo", "demo-1")
+    say(host, "s", f"[[demo: {FAST}]]", providerId="demo")
+    assert who("llm:session:get", sessionId="s") == ("openai", "gpt-4o-mini"), "another one's model is not its own"
+    assert who("llm:session:fork", sessionId="p") == ("anthropic", "claude-x")
+    listed = host.call("llm:session:list", {"limit": 2})["sessions"]
+    assert {(info["providerId"], info["modelId"]) for info in listed} == {
+        ("anthropic", "claude-x"),
+        ("openai", "gpt-4o-mini"),
+    }

@@ -820,7 +820,12 @@ export interface SessionConfig {
   contextPolicy?: "error" | "truncate";
 }
 
-/** A session. `isActive`: it counts against the limits of live sessions now. Instants are epoch milliseconds. */
+/**
+ * A session. `isActive`: it counts against the limits of live sessions now. Instants are epoch milliseconds.
+ *
+ * `providerId`, `modelId`: what the session says; else who answered last; else who would answer now (null: nobody, or
+ * the server's first model).
+ */
 export interface SessionInfo {
   sessionId: string;
   providerId: string | null;
