@@ -15,7 +15,7 @@ from contextlib import asynccontextmanager
 from typing import Any, Protocol
 
 from llm_sidecar.limits import Limits
-from llm_sidecar.messages.catalogue import Method
+from llm_sidecar.messages.method import Method
 from llm_sidecar.rpc.connection import ByteSource, Connection
 from llm_sidecar.rpc.context import Handler
 from llm_sidecar.rpc.dispatcher import Dispatcher

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from msgspec import Struct
-
 from llm_sidecar.messages import (
     chat,
     events,
@@ -24,78 +22,15 @@ from llm_sidecar.messages import (
     status,
     usage,
 )
-
-
-class Method(Struct, frozen=True):
-    """A request a host can make (or, with `is_notification`, a notification it can send)."""
-
-    name: str
-    params: type[Any]
-    result: type[Any]
-    summary: str
-    errors: tuple[str, ...] = ()
-    """Codes besides the ones any method can answer with (`COMMON_ERRORS`)."""
-    is_notification: bool = False
-
-
-class Notification(Struct, frozen=True):
-    """A notification the sidecar sends."""
-
-    name: str
-    params: type[Any]
-    summary: str
-
-
-COMMON_ERRORS: Final = (
-    "PARSE_ERROR",
-    "INVALID_MESSAGE",
-    "MESSAGE_TOO_LARGE",
-    "DUPLICATE_ID",
-    "METHOD_NOT_FOUND",
-    "VALIDATION_ERROR",
-    "INTERNAL_ERROR",
-    "OVERLOADED",
-    "CANCELLED",
-    "SHUTTING_DOWN",
-    "DATA_DIR_LOCKED",
+from llm_sidecar.messages.method import Method, Notification
+from llm_sidecar.messages.method_errors import (
+    ADMISSION_ERRORS,
+    INFERENCE_ERRORS,
+    READ_ERRORS,
+    ROUTE_ERRORS,
+    STORE_ERRORS,
+    VAULT_ERRORS,
 )
-"""What any request can be answered with."""
-
-_READ_ERRORS: Final = ("STORAGE_READ_ERROR", "STORAGE_CORRUPT", "STORAGE_NEWER")
-_STORE_ERRORS: Final = (*_READ_ERRORS, "STORAGE_WRITE_ERROR")
-_CLOSED_VAULT: Final = ("VAULT_LOCKED", "VAULT_WRONG_KEY", "VAULT_CORRUPT", "VAULT_TAMPERED", "VAULT_NEWER")
-_VAULT_ERRORS: Final = ("VAULT_READ_ERROR", "VAULT_WRITE_ERROR", *_CLOSED_VAULT)
-_NO_ROUTE: Final = ("INVALID_PROVIDER", "API_KEY_MISSING", "PROFILE_NOT_FOUND", "NO_ACTIVE_PROFILE")
-_INFERENCE_ERRORS: Final = (
-    "RATE_LIMIT",
-    "BUDGET_EXCEEDED",
-    *_NO_ROUTE,
-    "VAULT_READ_ERROR",
-    *_CLOSED_VAULT,
-    *_READ_ERRORS,
-    "INVALID_MODEL",
-    "NETWORK_ERROR",
-    "AUTH_ERROR",
-    "INSUFFICIENT_QUOTA",
-    "INVALID_REQUEST",
-    "CONTEXT_LENGTH_EXCEEDED",
-    "SERVER_ERROR",
-    "PROVIDER_OVERLOADED",
-    "STREAM_TRUNCATED",
-    "PROVIDER_PROTOCOL_ERROR",
-    "TIMEOUT",
-    "FIRST_TOKEN_TIMEOUT",
-    "STREAM_TIMEOUT",
-)
-"""What a request can be answered with whose result is the whole answer of an inference."""
-
-_ROUTE_ERRORS: Final = (
-    *_NO_ROUTE,
-    *_VAULT_ERRORS,
-    *_READ_ERRORS,
-)
-"""What finding a provider, its address and its key can fail with."""
-_ADMISSION_ERRORS: Final = ("RATE_LIMIT", "INFERENCE_EXISTS", "BUDGET_EXCEEDED", *_ROUTE_ERRORS)
 
 _METHODS: Final = (
     Method(
@@ -126,7 +61,7 @@ _METHODS: Final = (
         inference.InferenceParams,
         inference.InferenceAccepted,
         "Start one answer. Its events follow the response; exactly one `llm:done` or `llm:error` ends them.",
-        _ADMISSION_ERRORS,
+        ADMISSION_ERRORS,
     ),
     Method(
         "llm:cancel",
@@ -146,7 +81,7 @@ _METHODS: Final = (
         generation.GenerateTextParams,
         generation.GeneratedText,
         "One prompt, one text, in the response. `$/cancelRequest` cancels it.",
-        _INFERENCE_ERRORS,
+        INFERENCE_ERRORS,
     ),
     Method(
         "llm:chat:completions",
@@ -154,7 +89,7 @@ _METHODS: Final = (
         chat.ChatCompletion,
         "A chat completion in OpenAI's format. With `request.stream` each `llm:chat:chunk` comes before the response, "
         "which is the whole completion. `$/cancelRequest` cancels it.",
-        ("SERVICE_NOT_FOUND", *_INFERENCE_ERRORS),
+        ("SERVICE_NOT_FOUND", *INFERENCE_ERRORS),
     ),
     Method("llm:get-status", shape.NoParams, status.ServiceStatus, "What the sidecar is doing now."),
     Method(
@@ -176,7 +111,7 @@ _METHODS: Final = (
         "The models of a profile, a provider or a service, asked for now, with their prices where known.",
         (
             "SERVICE_NOT_FOUND",
-            *_ROUTE_ERRORS,
+            *ROUTE_ERRORS,
             "NETWORK_ERROR",
             "AUTH_ERROR",
             "RATE_LIMIT",
@@ -195,7 +130,7 @@ _METHODS: Final = (
         session.SessionConfig,
         session.SessionInfo,
         "Begin a conversation that is kept.",
-        ("SESSION_EXISTS", "SESSION_LIMIT", "PROFILE_NOT_FOUND", "INVALID_PROVIDER", *_STORE_ERRORS),
+        ("SESSION_EXISTS", "SESSION_LIMIT", "PROFILE_NOT_FOUND", "INVALID_PROVIDER", *STORE_ERRORS),
     ),
     Method(
         "llm:session:run",
@@ -208,8 +143,8 @@ _METHODS: Final = (
             "SESSION_BUSY",
             "SESSION_LIMIT",
             "CONTEXT_LENGTH_EXCEEDED",
-            *_ADMISSION_ERRORS,
-            *_STORE_ERRORS,
+            *ADMISSION_ERRORS,
+            *STORE_ERRORS,
         ),
     ),
     Method(
@@ -217,98 +152,98 @@ _METHODS: Final = (
         session.SessionParams,
         inference.Success,
         "Delete a session and what was said in it; cancels its running answer.",
-        _STORE_ERRORS,
+        STORE_ERRORS,
     ),
     Method(
         "llm:session:list",
         session.SessionListParams,
         session.SessionList,
         "The sessions, active or not, by their last activity.",
-        _READ_ERRORS,
+        READ_ERRORS,
     ),
     Method(
         "llm:session:get",
         session.SessionParams,
         session.SessionInfo,
         "One session.",
-        ("SESSION_NOT_FOUND", *_READ_ERRORS),
+        ("SESSION_NOT_FOUND", *READ_ERRORS),
     ),
     Method(
         "llm:session:history",
         session.SessionHistoryParams,
         session.SessionHistory,
         "What was said in a session.",
-        ("SESSION_NOT_FOUND", *_READ_ERRORS),
+        ("SESSION_NOT_FOUND", *READ_ERRORS),
     ),
     Method(
         "llm:session:fork",
         session.SessionForkParams,
         session.SessionInfo,
         "A new session with what was said so far, or up to a message.",
-        ("SESSION_NOT_FOUND", "SESSION_EXISTS", "SESSION_LIMIT", *_STORE_ERRORS),
+        ("SESSION_NOT_FOUND", "SESSION_EXISTS", "SESSION_LIMIT", *STORE_ERRORS),
     ),
     Method(
         "llm:profiles:list",
         shape.NoParams,
         profile.ProfileList,
         "The stored connections. Never a key.",
-        _READ_ERRORS,
+        READ_ERRORS,
     ),
     Method(
         "llm:profiles:create",
         profile.CreateProfileParams,
         profile.StoredProfile,
         "Store a connection; its key goes into the vault.",
-        (*_VAULT_ERRORS, *_STORE_ERRORS),
+        (*VAULT_ERRORS, *STORE_ERRORS),
     ),
     Method(
         "llm:profiles:update",
         profile.UpdateProfileParams,
         profile.StoredProfile,
         "Change a connection. Another origin drops its key, unless a new one comes with it.",
-        ("PROFILE_NOT_FOUND", *_VAULT_ERRORS, *_STORE_ERRORS),
+        ("PROFILE_NOT_FOUND", *VAULT_ERRORS, *STORE_ERRORS),
     ),
     Method(
         "llm:profiles:delete",
         profile.DeleteProfileParams,
         profile.DeletedProfile,
         "Delete a connection and its key.",
-        ("PROFILE_NOT_FOUND", "ALTERNATE_NOT_FOUND", *_VAULT_ERRORS, *_STORE_ERRORS),
+        ("PROFILE_NOT_FOUND", "ALTERNATE_NOT_FOUND", *VAULT_ERRORS, *STORE_ERRORS),
     ),
     Method(
         "llm:profiles:activate",
         profile.ProfileParams,
         profile.ActivatedProfile,
         "Make a connection the one that is used where none is named.",
-        ("PROFILE_NOT_FOUND", *_STORE_ERRORS),
+        ("PROFILE_NOT_FOUND", *STORE_ERRORS),
     ),
     Method(
         "llm:profiles:test",
         profile.TestPromptParams,
         profile.TestPromptResult,
         "Send a test prompt; what goes wrong at the provider is told in the result. At most 10 a minute, 10 s each.",
-        ("PROFILE_NOT_FOUND", "NO_ACTIVE_PROFILE", "RATE_LIMIT", *_READ_ERRORS),
+        ("PROFILE_NOT_FOUND", "NO_ACTIVE_PROFILE", "RATE_LIMIT", *READ_ERRORS),
     ),
     Method(
         "llm:profiles:discover",
         profile.DiscoverParams,
         profile.Discovery,
         "Look for model servers on this machine, and make a profile for the first one found.",
-        ("DISCOVERY_ERROR", *_STORE_ERRORS),
+        ("DISCOVERY_ERROR", *STORE_ERRORS),
     ),
     Method(
         "llm:vault:unlock",
         profile.UnlockVaultParams,
         profile.VaultStatus,
         "Give the vault its key.",
-        (*_VAULT_ERRORS, "STORAGE_WRITE_ERROR"),
+        (*VAULT_ERRORS, "STORAGE_WRITE_ERROR"),
     ),
     Method(
         "llm:vault:rotate",
         profile.RotateVaultParams,
         profile.VaultStatus,
         "Put the vault under a new key, in two phases, or its records under a new data key.",
-        (*_VAULT_ERRORS, "STORAGE_WRITE_ERROR"),
+        (*VAULT_ERRORS, "STORAGE_WRITE_ERROR"),
     ),
     Method("llm:vault:status", shape.NoParams, profile.VaultStatus, "The state of the vault."),
     Method(
@@ -316,41 +251,41 @@ _METHODS: Final = (
         job.SubmitJobParams,
         job.JobAccepted,
         "Hand over work that survives the process.",
-        ("JOB_EXISTS", "SERVICE_NOT_FOUND", *_ROUTE_ERRORS, *_STORE_ERRORS),
+        ("JOB_EXISTS", "SERVICE_NOT_FOUND", *ROUTE_ERRORS, *STORE_ERRORS),
     ),
-    Method("llm:job:get", job.JobParams, job.JobInfo, "One job.", ("JOB_NOT_FOUND", *_READ_ERRORS)),
-    Method("llm:job:list", job.JobListParams, job.JobList, "The jobs, newest first.", _READ_ERRORS),
+    Method("llm:job:get", job.JobParams, job.JobInfo, "One job.", ("JOB_NOT_FOUND", *READ_ERRORS)),
+    Method("llm:job:list", job.JobListParams, job.JobList, "The jobs, newest first.", READ_ERRORS),
     Method(
         "llm:job:cancel",
         job.JobParams,
         inference.Success,
         "Cancel a job, queued or running.",
-        ("JOB_NOT_FOUND", *_STORE_ERRORS),
+        ("JOB_NOT_FOUND", *STORE_ERRORS),
     ),
     Method(
         "llm:job:result",
         job.JobResultParams,
         job.JobResult,
         "What came of a job.",
-        ("JOB_NOT_FOUND", *_READ_ERRORS),
+        ("JOB_NOT_FOUND", *READ_ERRORS),
     ),
     Method(
         "llm:usage:summary",
         usage.UsageSummaryParams,
         usage.UsageSummary,
         "Tokens, cost, requests and latency, grouped as asked.",
-        _READ_ERRORS,
+        READ_ERRORS,
     ),
-    Method("llm:usage:list", usage.UsageListParams, usage.UsageList, "The inferences, newest first.", _READ_ERRORS),
+    Method("llm:usage:list", usage.UsageListParams, usage.UsageList, "The inferences, newest first.", READ_ERRORS),
     Method(
         "llm:budget:set",
         usage.SetBudgetParams,
         usage.BudgetList,
         "Set or remove a limit to what inferences may cost.",
-        ("PROFILE_NOT_FOUND", *_STORE_ERRORS),
+        ("PROFILE_NOT_FOUND", *STORE_ERRORS),
     ),
-    Method("llm:budget:get", shape.NoParams, usage.BudgetList, "The budgets and what is left of them.", _READ_ERRORS),
-    Method("llm:audit:list", usage.AuditListParams, usage.AuditList, "Security events, newest first.", _READ_ERRORS),
+    Method("llm:budget:get", shape.NoParams, usage.BudgetList, "The budgets and what is left of them.", READ_ERRORS),
+    Method("llm:audit:list", usage.AuditListParams, usage.AuditList, "Security events, newest first.", READ_ERRORS),
 )
 
 _NOTIFICATIONS: Final = (

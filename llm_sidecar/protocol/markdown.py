@@ -10,7 +10,9 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
-from llm_sidecar.messages.catalogue import COMMON_ERRORS, METHODS, NOTIFICATIONS, Method, Notification
+from llm_sidecar.messages.catalogue import METHODS, NOTIFICATIONS
+from llm_sidecar.messages.method import Method, Notification
+from llm_sidecar.messages.method_errors import COMMON_ERRORS
 from llm_sidecar.protocol import examples
 from llm_sidecar.protocol.openrpc import error_table
 from llm_sidecar.protocol.schemas import Schema, bounds_in_words, referred_name, schemas

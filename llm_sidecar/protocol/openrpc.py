@@ -14,8 +14,10 @@ from typing import Any, Final
 
 from llm_sidecar import __version__
 from llm_sidecar.errors import ERROR_KINDS
-from llm_sidecar.messages.catalogue import COMMON_ERRORS, METHODS, NOTIFICATIONS, Method, Notification
+from llm_sidecar.messages.catalogue import METHODS, NOTIFICATIONS
 from llm_sidecar.messages.handshake import PROTOCOL_VERSION
+from llm_sidecar.messages.method import Method, Notification
+from llm_sidecar.messages.method_errors import COMMON_ERRORS
 from llm_sidecar.protocol.schemas import Schemas, referred_name, schemas
 from llm_sidecar.wire.error_codes import APPLICATION_ERROR, NUMBER_OF_CODE
 

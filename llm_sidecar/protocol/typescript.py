@@ -11,8 +11,9 @@ from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
 from llm_sidecar.errors import ERROR_KINDS
-from llm_sidecar.messages.catalogue import METHODS, NOTIFICATIONS, Method
+from llm_sidecar.messages.catalogue import METHODS, NOTIFICATIONS
 from llm_sidecar.messages.handshake import PROTOCOL_VERSION
+from llm_sidecar.messages.method import Method
 from llm_sidecar.protocol.schemas import Schema, bounds_in_words, schemas
 
 _SCALARS: Final = {"string": "string", "integer": "number", "number": "number", "boolean": "boolean", "null": "null"}

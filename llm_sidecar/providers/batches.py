@@ -99,21 +99,6 @@ class BatchApi(Protocol):
         ...
 
 
-def batch_api(provider_id: str, http: HttpClient) -> BatchApi | None:
-    """The batches of a provider, to be used for one; None where there are none."""
-    match provider_id:
-        case "openai":
-            from llm_sidecar.providers.openai.batches import OpenAIBatches
-
-            return OpenAIBatches(http)
-        case "anthropic":
-            from llm_sidecar.providers.anthropic.batches import AnthropicBatches
-
-            return AnthropicBatches(http)
-        case _:
-            return None
-
-
 def ended_by_cancel() -> SidecarError:
     """Of a request that was not answered because its batch was cancelled."""
     return SidecarError("CANCELLED", "The batch was cancelled before this request was answered.")

@@ -36,9 +36,17 @@ class ProviderRegistry:
 
     def batches(self, provider_id: str) -> BatchApi | None:
         """The batches of a provider, to be used for one; None where there are none."""
-        from llm_sidecar.providers.batches import batch_api
+        match provider_id:
+            case "openai":
+                from llm_sidecar.providers.openai.batches import OpenAIBatches
 
-        return batch_api(provider_id, self._http)
+                return OpenAIBatches(self._http)
+            case "anthropic":
+                from llm_sidecar.providers.anthropic.batches import AnthropicBatches
+
+                return AnthropicBatches(self._http)
+            case _:
+                return None
 
     def _make(self, wire_format: str) -> Provider:
         match wire_format:

@@ -17,7 +17,7 @@ from typing import Any
 from llm_sidecar import log
 from llm_sidecar.errors import SidecarError
 from llm_sidecar.limits import Limits
-from llm_sidecar.messages.catalogue import Method
+from llm_sidecar.messages.method import Method
 from llm_sidecar.rpc.context import Context, Handler
 from llm_sidecar.rpc.in_flight import InFlight, Ticket
 from llm_sidecar.rpc.outbox import Outbox, Reply

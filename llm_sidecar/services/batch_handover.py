@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import msgspec
 from msgspec.structs import replace
@@ -21,12 +21,11 @@ from llm_sidecar.providers.batches import BatchApi
 from llm_sidecar.providers.prices import may_cost
 from llm_sidecar.services.batch_plan import BatchTarget
 from llm_sidecar.services.batch_results import failed_item
+from llm_sidecar.services.inference import Gate
 from llm_sidecar.services.provider_request import provider_request
 from llm_sidecar.services.routing import Route
-from llm_sidecar.storage.batch_items import StoredRequest
-
-if TYPE_CHECKING:
-    from llm_sidecar.services.batch_job import BatchJobs
+from llm_sidecar.storage.batch_items import BatchTable, StoredRequest
+from llm_sidecar.storage.jobs import JobTable
 
 _PAGE: Final = 100
 _NOT_REACHED: Final = frozenset({"ECONNREFUSED", "ENOTFOUND", "TLS_ERROR", "PROXY_ERROR"})
@@ -51,8 +50,10 @@ class NothingToSend(SidecarError):
 class Handover:
     """Of the batch of the job `row`."""
 
-    def __init__(self, jobs: BatchJobs, row: int, *, may_restart: bool) -> None:
+    def __init__(self, jobs: JobTable, table: BatchTable, gates: list[Gate], row: int, *, may_restart: bool) -> None:
         self._jobs = jobs
+        self._table = table
+        self._gates = gates
         self._row = row
         self._may_restart = may_restart
         self._reason: SidecarError | None = None
@@ -62,25 +63,25 @@ class Handover:
     async def found(self, route: Route, api: BatchApi, sleep: Callable[[], Awaitable[None]]) -> str | None:
         """The provider's id of what was being handed over; None if it is to be handed over (again). Raises
         `Uncertain`, or what the provider does."""
-        token = (await self._jobs.table.get(self._row)).token
+        token = (await self._table.get(self._row)).token
         if token is None:
             return None
         if self._batch_id is not None:
-            await self._jobs.table.sent(self._row, self._batch_id)
+            await self._table.sent(self._row, self._batch_id)
             return self._batch_id
         if api.can_find:
             for is_last in (False, True):
                 batch_id = await api.find(route.endpoint, token)
                 if batch_id is not None:
-                    await self._jobs.table.sent(self._row, batch_id)
+                    await self._table.sent(self._row, batch_id)
                     return batch_id
                 if not is_last:
                     await sleep()  # it may have been on its way
         elif not self._may_restart:
             raise Uncertain(self._reason)
         else:
-            await self._jobs.jobs.paid(self._row)
-        await self._jobs.table.not_sent(self._row)
+            await self._jobs.paid(self._row)
+        await self._table.not_sent(self._row)
         return None
 
     async def done(self, route: Route, api: BatchApi, target: BatchTarget) -> str:
@@ -91,34 +92,34 @@ class Handover:
         brought = await api.bring(route.endpoint, lines)
         lines.clear()
         token = os.urandom(16).hex()
-        await self._jobs.table.sending(self._row, token, costs_money=may_cost(route.endpoint))
+        await self._table.sending(self._row, token, costs_money=may_cost(route.endpoint))
         try:
             self._batch_id = await api.create(route.endpoint, brought, token)
         except SidecarError as error:
             if _was_refused(error):
-                await self._jobs.table.not_sent(self._row)
+                await self._table.not_sent(self._row)
                 raise
             self._reason = error
             raise SidecarError(error.code, error.message, retryable=True, details=error.details) from error
-        await self._jobs.table.sent(self._row, self._batch_id)
+        await self._table.sent(self._row, self._batch_id)
         return self._batch_id
 
     async def _lines(self, route: Route, api: BatchApi, target: BatchTarget) -> list[bytes]:
         """The requests as they are handed over. Those that cannot be get their item at once."""
         asked_first = True
         after = 0
-        while page := await self._jobs.table.requests(self._row, after, _PAGE):
+        while page := await self._table.requests(self._row, after, _PAGE):
             after = page[-1].number
             requests = [self._request(found, route, target) for found in page]
             if asked_first:
-                for gate in self._jobs.gates:
+                for gate in self._gates:
                     gate(requests[0][0], [route])
                 asked_first = False
             api.prepare(request for _, request in requests)
             await asyncio.sleep(0)
         lines: list[bytes] = []
         after = 0
-        while page := await self._jobs.table.requests(self._row, after, _PAGE):
+        while page := await self._table.requests(self._row, after, _PAGE):
             after = page[-1].number
             refused = []
             for found in page:
@@ -127,7 +128,7 @@ class Handover:
                 except SidecarError as error:
                     refused.append((failed_item(found.custom_id, error), None))
             if refused:
-                await self._jobs.table.add(self._row, refused)
+                await self._table.add(self._row, refused)
             await asyncio.sleep(0)
         return lines
 

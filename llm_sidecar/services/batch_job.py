@@ -102,7 +102,7 @@ class _Batch:
         self._running = running
         self._target = target
         self._row = running.job.id
-        self._handover = Handover(jobs, self._row, may_restart=running.job.may_restart)
+        self._handover = Handover(jobs.jobs, jobs.table, jobs.gates, self._row, may_restart=running.job.may_restart)
 
     async def run(self) -> Ending:
         """What becomes of it. Every step can be made again: a disk that takes nothing is waited for."""

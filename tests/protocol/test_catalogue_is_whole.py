@@ -12,7 +12,8 @@ import pytest
 
 import llm_sidecar
 from llm_sidecar.errors import ERROR_KINDS
-from llm_sidecar.messages.catalogue import COMMON_ERRORS, METHODS, NOTIFICATIONS
+from llm_sidecar.messages.catalogue import METHODS, NOTIFICATIONS
+from llm_sidecar.messages.method_errors import COMMON_ERRORS
 from llm_sidecar.protocol import examples
 from llm_sidecar.sidecar import Exit
 from llm_sidecar.wire.error_codes import NUMBER_OF_CODE

@@ -13,8 +13,9 @@ from jsonschema import Draft7Validator, Draft202012Validator
 from llm_sidecar import __version__
 from llm_sidecar.errors import ERROR_KINDS
 from llm_sidecar.messages import chat, chat_request
-from llm_sidecar.messages.catalogue import COMMON_ERRORS, METHODS, NOTIFICATIONS
+from llm_sidecar.messages.catalogue import METHODS, NOTIFICATIONS
 from llm_sidecar.messages.handshake import PROTOCOL_VERSION
+from llm_sidecar.messages.method_errors import COMMON_ERRORS
 from llm_sidecar.protocol.openrpc import document
 from llm_sidecar.protocol.schemas import combined_schema, standalone_schemas
 

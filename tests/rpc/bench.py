@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
-from llm_sidecar.messages.catalogue import Method
+from llm_sidecar.messages.method import Method
 from llm_sidecar.messages.shape import NoParams, Params
 from llm_sidecar.rpc.context import Context, Handler, Late
 from tests.peers import BenchPeer, open_bench
