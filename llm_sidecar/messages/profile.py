@@ -63,22 +63,22 @@ class ProfileList(Shape, kw_only=True):
 
 
 class CreateProfileParams(Params, kw_only=True):
-    """`endpointUrl` null: the provider's own address. `consentTimestamp`: when the user agreed (epoch milliseconds) to
-    send what they type to an address they gave; `azure` and `openai-compatible` need it. `allowInsecure`: the user
-    accepts `http://` to another machine."""
+    """`endpointUrl` null: the provider's own address. `apiKey` null or empty: none. `consentTimestamp`: when the user
+    agreed (epoch milliseconds) to send what they type to an address they gave; `azure` and `openai-compatible` need it.
+    `allowInsecure`: the user accepts `http://` to another machine."""
 
     name: ProfileName
     provider_type: ProviderType
     endpoint_url: EndpointUrl | None = None
-    api_key: ApiKey | None = None
+    api_key: Annotated[str, Meta(max_length=500)] | None = None
     model_id: ProfileModel | None = None
     consent_timestamp: Instant | None = None
     allow_insecure: bool = False
 
 
 class UpdateProfileParams(Params, kw_only=True):
-    """What is named is changed; null removes. Another origin in `endpointUrl` drops the stored key, unless a new one
-    comes with it."""
+    """What is named is changed; null removes, and `***REDACTED***` leaves the key as it is. Another origin in
+    `endpointUrl` drops the stored key, unless a new one comes with it."""
 
     id: ProfileId
     name: ProfileName | UnsetType = UNSET

@@ -27,7 +27,7 @@ from llm_sidecar.providers.endpoints import canonical_origin
 from llm_sidecar.providers.http.loopback import LookUp, look_up
 from llm_sidecar.services.audit import AuditLog
 from llm_sidecar.services.profile_keys import ProfileKeys
-from llm_sidecar.services.profiles_checks import Draft, checked
+from llm_sidecar.services.profiles_checks import REDACTED, Draft, checked
 from llm_sidecar.services.profiles_stored import StoredProfiles
 from llm_sidecar.services.profiles_told import (
     changed_fields,
@@ -87,8 +87,9 @@ class ProfileService(StoredProfiles):
             params.consent_timestamp,
             params.allow_insecure,
         )
-        draft = await self._check(draft, trimmed(params.api_key), None)
-        return await self._in_turn(self._create(draft, trimmed(params.api_key), is_active=not self.rows))
+        api_key = trimmed(params.api_key or None)
+        draft = await self._check(draft, api_key, None)
+        return await self._in_turn(self._create(draft, api_key, is_active=not self.rows))
 
     async def create_found(self, kind: str, name: str, url: str) -> str:
         """A profile for a server of this machine that was found; active where no other is. Returns its id."""
@@ -151,7 +152,9 @@ class ProfileService(StoredProfiles):
 
     async def _update(self, params: shapes.UpdateProfileParams) -> shapes.StoredProfile:
         row = self.find(params.id)
-        api_key = trimmed(params.api_key)
+        api_key = (
+            UNSET if params.api_key == REDACTED else trimmed(params.api_key)
+        )  # a form sends back what it was shown
         draft = await self._check(draft_of(row, params), None if api_key is UNSET else api_key, row)
         changed = row._replace(
             name=draft.name,

@@ -6,13 +6,15 @@ Law: a refusal names the field and the rule, never a value: a key may stand in a
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple
+from typing import Final, Literal, NamedTuple
 
 from llm_sidecar.errors import FieldProblem, InvalidParams
 from llm_sidecar.providers.brands import BRANDS, Brand
 from llm_sidecar.providers.http.loopback import LookUp, check_endpoint
 from llm_sidecar.redaction import redact_json
 
+REDACTED: Final[Literal["***REDACTED***"]] = "***REDACTED***"
+"""What a host is shown of a stored key."""
 _SHORTEST_SECRET: Final = 12
 """A shorter key is none that a provider gave out, but a word that may well be part of a name."""
 
@@ -74,6 +76,8 @@ def _key_problems(api_key: str | None) -> list[FieldProblem]:
         return []
     if not api_key:
         return [FieldProblem("apiKey", "must not be blank (null: no key)")]
+    if api_key == REDACTED:
+        return [FieldProblem("apiKey", "is what a stored key is shown as: give the key itself, or null")]
     if not api_key.isascii() or not api_key.isprintable():
         return [FieldProblem("apiKey", "holds characters that no key has (a line break, perhaps)")]
     return []

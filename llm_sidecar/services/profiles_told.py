@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, Final, Literal, cast, overload
+from typing import Any, Final, cast, overload
 
 from msgspec import UNSET, UnsetType
 
@@ -12,10 +12,9 @@ from llm_sidecar.limits import camel
 from llm_sidecar.messages.profile import Profile, ProviderType, StoredProfile, UpdateProfileParams, Warning
 from llm_sidecar.providers.brands import BRANDS
 from llm_sidecar.providers.endpoints import canonical_origin
-from llm_sidecar.services.profiles_checks import Draft
+from llm_sidecar.services.profiles_checks import REDACTED, Draft
 from llm_sidecar.storage.profiles import ProfileRow
 
-_REDACTED: Final[Literal["***REDACTED***"]] = "***REDACTED***"
 _WIRE_NAMES: Final = {"key_id": "apiKey"}
 _NOT_TOLD: Final = ("is_active", "modified_at")
 
@@ -27,7 +26,7 @@ def profile_of(row: ProfileRow) -> Profile:
         name=row.name,
         provider_type=cast(ProviderType, row.provider_type),
         endpoint_url=row.endpoint_url,
-        api_key=None if row.key_id is None else _REDACTED,
+        api_key=None if row.key_id is None else REDACTED,
         model_id=row.model_id,
         is_active=row.is_active,
         consent_timestamp=row.consent_timestamp,

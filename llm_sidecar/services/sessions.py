@@ -63,9 +63,12 @@ class SessionService:
         """What a disk that failed did not take, by session id: session, turn and how that ended."""
         self.total = 0
         self._ephemeral = 0
+        """At most so many sessions are."""
         inferences.recorders.append(self._record)
         with contextlib.suppress(SidecarError):  # the database said so in the log
-            self.total, self._ephemeral = self._table.counts()
+            self.total, ephemeral = self._table.counts()
+            if ephemeral:  # of a process that died: their windows are gone
+                self.total -= self._table.destroy_all_ephemeral_now()
             interrupted = self._turns.interrupt_all()
             if interrupted:
                 log.warning("turns were interrupted by the end of a sidecar", turns=interrupted)
@@ -123,6 +126,11 @@ class SessionService:
         released = len(self._live.release_window(window_id))
         return released, self._destroy_ephemeral(window_id) if self._ephemeral else None
 
+    def end(self) -> None:
+        """The process ends, and every window with it. (What the database is asked for is done before it is closed.)"""
+        if self._ephemeral:
+            self._table.destroy_all_ephemeral_soon()
+
     def shown(self, session: StoredSession) -> SessionInfo:
         """A session with what is known of it here."""
         info = session.info
@@ -139,7 +147,7 @@ class SessionService:
     # --- inside ---
 
     def _say_who_would_answer(self, session: StoredSession) -> None:
-        """The provider and model of a session that does not say, and has no answer yet: those a run would lead to now."""
+        """The provider and model of a session that names none, and has no answer yet: a run's, if it came now."""
         info, config = session.info, session.config
         with contextlib.suppress(SidecarError):  # nobody would, now
             endpoint, model_id = self._router.place(config.profile_id, config.provider_id, config.model_id)

@@ -157,6 +157,24 @@ def test_another_origin_drops_the_key_unless_a_new_one_comes_with_it(spawn: Spaw
         assert ("key.dropped" in actions) is not with_key
 
 
+def test_a_form_that_sends_back_what_it_was_shown_changes_no_key(spawn: Spawn) -> None:
+    with listening(answering()) as server:
+        host = spawn()
+        greet(host)
+        shown = create(host, server.url)
+        named = {name: shown[name] for name in ("id", "endpointUrl", "apiKey", "modelId", "allowInsecure")}
+        changed = host.call("llm:profiles:update", {**named, "name": "Other"})["profile"]
+        assert (changed["name"], changed["apiKey"]) == ("Other", "***REDACTED***")
+        ask(host)
+        assert f"Bearer {KEY}" in server.requests[-1].headers.values()
+        moved = host.call("llm:profiles:update", {**named, "endpointUrl": "https://api.example.com"})["profile"]
+        assert moved["apiKey"] is None, "it is no new key for another origin"
+        new = {"name": "New", "providerType": "llama.cpp", "endpointUrl": server.url}
+        assert codes(host.refusal("llm:profiles:create", {**new, "apiKey": "***REDACTED***"})) == ["apiKey"]
+        assert codes(host.refusal("llm:profiles:create", {**new, "apiKey": " "})) == ["apiKey"]
+        assert host.call("llm:profiles:create", {**new, "apiKey": ""})["profile"]["apiKey"] is None
+
+
 def test_one_profile_is_active_and_another_takes_its_place(spawn: Spawn) -> None:
     host = spawn()
     greet(host)

@@ -994,9 +994,9 @@ export interface Profile {
 }
 
 /**
- * `endpointUrl` null: the provider's own address. `consentTimestamp`: when the user agreed (epoch milliseconds) to
- * send what they type to an address they gave; `azure` and `openai-compatible` need it. `allowInsecure`: the user
- * accepts `http://` to another machine.
+ * `endpointUrl` null: the provider's own address. `apiKey` null or empty: none. `consentTimestamp`: when the user
+ * agreed (epoch milliseconds) to send what they type to an address they gave; `azure` and `openai-compatible` need it.
+ * `allowInsecure`: the user accepts `http://` to another machine.
  */
 export interface CreateProfileParams {
   /** 1 to 100 characters */
@@ -1004,7 +1004,7 @@ export interface CreateProfileParams {
   providerType: "anthropic" | "azure" | "deepseek" | "embedded" | "google" | "llama.cpp" | "lmstudio" | "ollama" | "openai" | "openai-compatible";
   /** 1 to 2,048 characters */
   endpointUrl?: string;
-  /** 1 to 500 characters */
+  /** at most 500 characters */
   apiKey?: string;
   /** 1 to 300 characters */
   modelId?: string;
@@ -1028,8 +1028,8 @@ export interface Warning {
 }
 
 /**
- * What is named is changed; null removes. Another origin in `endpointUrl` drops the stored key, unless a new one
- * comes with it.
+ * What is named is changed; null removes, and `***REDACTED***` leaves the key as it is. Another origin in
+ * `endpointUrl` drops the stored key, unless a new one comes with it.
  */
 export interface UpdateProfileParams {
   /** matches `^[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-4[0-9a-fA-F]{3}-[89abAB][0-9a-fA-F]{3}-[0-9a-fA-F]{12}$` */
