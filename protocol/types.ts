@@ -792,7 +792,7 @@ export interface PriceTier {
  * `llm:session:create`: what every run of it begins with; a run may say otherwise.
  *
  * `idleTimeoutMs`: without activity for so long it stops counting as live; it is never lost. `ephemeral`: it ends with
- * its window.
+ * its window, or with the process.
  */
 export interface SessionConfig {
   /** 1 to 100 characters */

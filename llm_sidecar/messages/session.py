@@ -21,7 +21,7 @@ class SessionConfig(Params, kw_only=True):
     """`llm:session:create`: what every run of it begins with; a run may say otherwise.
 
     `idleTimeoutMs`: without activity for so long it stops counting as live; it is never lost. `ephemeral`: it ends with
-    its window.
+    its window, or with the process.
     """
 
     session_id: SessionId | None = None

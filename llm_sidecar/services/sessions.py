@@ -63,7 +63,7 @@ class SessionService:
         """What a disk that failed did not take, by session id: session, turn and how that ended."""
         self.total = 0
         self._ephemeral = 0
-        """At most so many sessions are."""
+        """At most so many sessions are ephemeral."""
         inferences.recorders.append(self._record)
         with contextlib.suppress(SidecarError):  # the database said so in the log
             self.total, ephemeral = self._table.counts()

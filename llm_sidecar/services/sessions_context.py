@@ -1,10 +1,12 @@
 """What a model is given to read in a turn of a session: the past turns, and the new messages.
 
 Law: pure, and well-formed for every provider, whatever happened to the turns.
-1.  An answer of which nothing came (cancelled, interrupted at once) is left out; what was asked then is asked together
-    with what follows, so that roles alternate.
-2.  A tool call that the next messages do not answer is left out, and so is a result of a call that is not there. The
-    new messages themselves are never altered: what is wrong with them is the provider's to say.
+1.  An answer of which nothing came (cancelled, interrupted at once) is left out. What was asked then was said all the
+    same: it is asked together with what follows, so that roles alternate; but only once where what follows is the same
+    again, word for word, or brings the results of the same calls.
+2.  A tool call that the next messages do not answer is left out, and so is a result of a call that is not there, or
+    that has a later one. The new messages themselves are never altered: what is wrong with them is the provider's to
+    say.
 3.  What is cut off to be shorter are whole turns, the oldest first, and a turn that brings the results of calls stays
     with the turn that made them.
 """
@@ -33,6 +35,7 @@ class _Placed(NamedTuple):
 
 def conversation(turns: Sequence[PastTurn], new: Sequence[Message]) -> list[Message]:
     """All that is to be read, in order."""
+    turns = _without_repeated(turns, new)
     placed = [_Placed(number, message) for number, turn in enumerate(turns) for message in _said(turn)]
     placed += [_Placed(len(turns), message) for message in new]
     said = _with_answered_calls(placed, len(turns))
@@ -99,9 +102,33 @@ class Window:
                 return True
 
 
+def _without_repeated(turns: Sequence[PastTurn], new: Sequence[Message]) -> list[PastTurn]:
+    kept: list[PastTurn] = []
+    following = new
+    for turn in reversed(turns):
+        if not _answers(turn) and _is_asked_again(turn.messages, following):
+            continue
+        kept.append(turn)
+        following = turn.messages
+    return kept[::-1]
+
+
+def _is_asked_again(asked: Sequence[Message], following: Sequence[Message]) -> bool:
+    results = _results(asked)
+    return list(asked) == list(following) or (bool(results) and results <= _results(following))
+
+
+def _results(messages: Sequence[Message]) -> set[str | None]:
+    return {message.tool_call_id for message in messages if message.role == "tool"}
+
+
 def _said(turn: PastTurn) -> list[Message]:
-    answer = turn.answer
-    return turn.messages if answer is None or _is_empty(answer) else [*turn.messages, answer]
+    return [*turn.messages, *_answers(turn)]
+
+
+def _answers(turn: PastTurn) -> list[Message]:
+    """One, or none."""
+    return [] if turn.answer is None or _is_empty(turn.answer) else [turn.answer]
 
 
 def _is_empty(message: Message) -> bool:
@@ -113,7 +140,7 @@ def _with_answered_calls(placed: list[_Placed], new_turn: int) -> list[_Placed]:
     open_calls: set[str] = set()
     for at, (turn, message) in enumerate(placed):
         if message.role == "tool" and turn != new_turn:
-            if message.tool_call_id in open_calls:
+            if message.tool_call_id in open_calls - _answers_after(placed, at):
                 kept.append(placed[at])
             continue
         if message.role != "tool":

@@ -73,6 +73,14 @@ class SessionTable:
         sql = "DELETE FROM sessions WHERE is_ephemeral AND window_id = ?"
         return await self._database.write(lambda connection: connection.execute(sql, (window_id,)).rowcount)
 
+    def destroy_all_ephemeral_now(self) -> int:
+        """How many there were, of whatever window. For the start: everything waits."""
+        return self._database.write_now(_destroy_all_ephemeral)
+
+    def destroy_all_ephemeral_soon(self) -> None:
+        """As that, without waiting."""
+        self._database.post(_destroy_all_ephemeral, "that ephemeral sessions are destroyed")
+
     async def page(
         self, before: int | None, limit: int, takes: Callable[[StoredSession], bool]
     ) -> tuple[list[StoredSession], bool]:
@@ -137,6 +145,10 @@ def insert(connection: sqlite3.Connection, session_id: str, config: SessionConfi
     )
     assert done.lastrowid is not None
     return done.lastrowid
+
+
+def _destroy_all_ephemeral(connection: sqlite3.Connection) -> int:
+    return connection.execute("DELETE FROM sessions WHERE is_ephemeral").rowcount
 
 
 def touch(connection: sqlite3.Connection, session: int, window_id: str | None = None) -> None:

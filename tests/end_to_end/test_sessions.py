@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -198,6 +199,49 @@ def test_limits_of_live_sessions(spawn: Spawn) -> None:
     status = host.call("llm:get-status")
     assert (status["totalSessions"], status["activeSessions"]) == (2, 1)
     assert host.call("llm:window:closed", {"windowId": "w"}) == {"cancelled": 0, "released": 0, "destroyed": 0}
+
+
+@pytest.mark.parametrize("is_killed", [True, False])
+def test_an_ephemeral_session_ends_with_the_process_at_the_latest(
+    spawn: Spawn, tmp_path: Path, is_killed: bool
+) -> None:
+    host = spawn(data_dir=tmp_path / "one")
+    for name in ("a", "b"):
+        create(host, name, windowId="w", ephemeral=True)
+    create(host, "without a window", ephemeral=True)
+    create(host, "kept")
+    say(host, "a", f"[[demo: text=secret {FAST}]]")
+    host.call("llm:session:fork", {"sessionId": "a", "newSessionId": "fork"})
+    host.call("llm:session:destroy", {"sessionId": "b"})
+    if is_killed:
+        host.signal(signal.SIGKILL)
+        host.wait()
+    else:
+        host.close_stdin()
+        assert host.wait() == 0
+        with closing(sqlite3.connect(tmp_path / "one" / "llm-sidecar.sqlite3")) as connection:
+            assert connection.execute("SELECT session_id FROM sessions").fetchall() == [("kept",)]
+    host = spawn(data_dir=tmp_path / "one")
+    assert [info["sessionId"] for info in host.call("llm:session:list")["sessions"]] == ["kept"]
+    assert host.call("llm:get-status")["totalSessions"] == 1
+    assert host.refusal("llm:session:history", {"sessionId": "a"})["data"]["code"] == "SESSION_NOT_FOUND"
+
+
+def test_a_question_that_was_cancelled_before_its_answer_began_can_be_asked_again(spawn: Spawn) -> None:
+    """The model reads it once, then, and what is said instead of it together with it."""
+    host = spawn()
+    create(host)
+    question = "Are you there? [[demo: firstToken=3600000 connect=0]]"
+    used = []
+    for text in (question, question, "And now?"):
+        host.call("llm:session:run", {"sessionId": "s", "inferenceId": "i", "messages": [message(text)]})
+        host.read_until(lambda m: m.get("method") == "llm:thinking" and m["params"]["status"] == "processing")
+        host.call("llm:cancel", {"inferenceId": "i"})
+        done = host.read_until(lambda m: m.get("method") == "llm:done")["params"]
+        assert done["cancelled"]
+        used.append(done["usage"]["promptTokens"])
+    assert used[0] == used[1] < used[2]
+    assert len(history(host, "s")) == 6
 
 
 def test_destroying_a_session_ends_its_answer(spawn: Spawn) -> None:

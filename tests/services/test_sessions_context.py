@@ -44,6 +44,22 @@ def test_a_question_without_an_answer_is_asked_together_with_the_next() -> None:
     assert shown(read) == ["user: a\n\nb\n\nc"]
 
 
+def test_a_question_without_an_answer_that_is_asked_again_is_asked_once() -> None:
+    past = [turn(user("a"), answer("A")), turn(user("b"), answer("")), turn(user("b"), answer(" "))]
+    assert shown(conversation(past, [user("b")])) == ["user: a", "assistant: A", "user: b"]
+    assert shown(conversation(past, [user("in French")])) == ["user: a", "assistant: A", "user: b\n\nin French"]
+    assert shown(conversation(past[:1], [user("a")])) == ["user: a", "assistant: A", "user: a"]
+
+
+def test_results_that_are_brought_again_are_read_as_they_were_brought_last() -> None:
+    asked = turn(user("a"), answer("", "1", "2"))
+    found = Message(role="tool", content="found later", tool_call_id="1")
+    read = shown(conversation([asked, turn(result("1"), result("2"), answer(""))], [found, result("2")]))
+    assert read == ["user: a", "assistant:  +1 +2", "tool: found later", "tool: found"]
+    read = shown(conversation([asked, turn(result("1"), result("2"), answer(""))], [found]))
+    assert read == ["user: a", "assistant:  +1 +2", "tool: found", "tool: found later"]
+
+
 def test_parts_are_joined_as_parts() -> None:
     picture = ImagePart(url="https://example.com/a.png")
     first = Message(role="user", content=[TextPart(text="look"), picture])
@@ -161,6 +177,7 @@ def test_every_past_is_well_formed(past: tuple[list[PastTurn], list[Message]]) -
             after = read[at + 1 :]
             results = [m.tool_call_id for m in after[: next((i for i, m in enumerate(after) if m.role != "tool"), 0)]]
             assert wanted == set(results)
+            assert len(results) == len(set(results))
             assert message.tool_calls or message.content
         elif message.role == "tool":
             assert read[at - 1].role in ("tool", "assistant")
