@@ -102,8 +102,11 @@ class ProfileKeys:
         """Take plaintext keys into the vault, and throw away what is nobody's. Failing is no harm: it is done again."""
         try:
             if self.encrypts and self.plain.exists:
+                is_first = self.vault.state == "absent"
                 count = await self._save(lambda: self.vault.absorb(self.plain))
                 log.info("plaintext keys were encrypted", count=count)
+                if is_first:
+                    self._audit.record("vault.created", source=self.vault.status().source)
         except SidecarError as error:
             log.error("plaintext keys could not be encrypted", code=error.code)
         await self.throw_away_loose()

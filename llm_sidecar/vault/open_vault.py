@@ -109,7 +109,7 @@ class OpenVault:
         the source is. Raises VAULT_LOCKED, `InvalidParams` for a key that the vault has already."""
         slot, kek = _new_slot(source, path, self.header.vault_id, self._dek)
         if any(kek.is_of(old.kcv) for old in self.header.slots):
-            raise InvalidParams([FieldProblem("key", "is the vault's key already; a rotation needs a new one")])
+            raise InvalidParams([FieldProblem("newVaultKey", "is the vault's key already; a rotation needs a new one")])
         kept = tuple(old for old in self.header.slots if old.kek_id in self.keys)[: MAX_SLOTS - 1]
         vault = self._next(header=replace(self.header, slots=(*kept, slot)))
         return vault.with_key(slot.kek_id, kek), slot.kek_id

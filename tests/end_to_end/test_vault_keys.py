@@ -143,6 +143,7 @@ def test_a_key_that_comes_while_it_runs_takes_the_plaintext_in(spawn: Spawn, tmp
         create(host, server.url)
         assert host.call("llm:vault:unlock", {"passphrase": "correct horse battery"})["state"] == "open"
         assert ask(host).text == "Hello!"
+        assert "vault.created" in actions(host)
         assert "warning" not in host.call("llm:profiles:list")
         stop(host)
         assert KEY.encode() not in everything_in(tmp_path / "data")
@@ -172,6 +173,8 @@ def test_a_rotation_has_two_phases(spawn: Spawn, tmp_path: Path, phase: str, ope
         create(host, server.url)
         refusal = host.refusal("llm:vault:rotate", {"phase": phase})
         assert refusal["data"]["code"] == "VALIDATION_ERROR", "none is pending"
+        refusal = host.refusal("llm:vault:rotate", {"phase": "begin", "newVaultKey": VAULT_KEY})
+        assert [field["path"] for field in refusal["data"]["details"]["fields"]] == ["newVaultKey"], "it is the old one"
         assert host.call("llm:vault:rotate", {"phase": "begin", "newVaultKey": OTHER_KEY})["rotationPending"] is True
         stop(host)
         assert ask_again(spawn, tmp_path, OTHER_KEY) == "Hello!", "both open it"
