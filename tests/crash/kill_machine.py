@@ -46,6 +46,7 @@ class KillMachine(RuleBasedStateMachine):
         self.numbers = itertools.count(1)
         self.asked: dict[str, tuple[str, dict[str, Any]]] = {}
         """Method and params of what is not answered yet, by request id."""
+        self._promises = 0
         self._spawned = 0
         self.host = self._spawn()
 
@@ -80,10 +81,10 @@ class KillMachine(RuleBasedStateMachine):
     def work_and_die(self, seed: int) -> None:
         random = Random(seed)
         self.work(random)
-        if random.random() < 0.5:
+        if random.random() < 0.4:
             self.let_it_work(random.randrange(80))
         else:
-            self.hear_some_answers(random.randrange(1, 12))
+            self.hear_promises(random.randrange(1, 9))
         self.kill()
 
     def let_it_work(self, milliseconds: int) -> None:
@@ -94,11 +95,11 @@ class KillMachine(RuleBasedStateMachine):
             if select.select([self.host.process.stdout.fileno()], [], [], left)[0]:
                 self.hear()
 
-    def hear_some_answers(self, count: int) -> None:
-        """So many more messages come, as long as answers are to come. What dies then dies with a promise just made."""
-        while self.asked and count > 0:
+    def hear_promises(self, count: int) -> None:
+        """So many more answers and ends come, as long as there are some to come. What dies now has just promised."""
+        enough = self._promises + count
+        while self.asked and self._promises < enough:
             self.hear()
-            count -= 1
 
     def kill(self) -> None:
         """At whatever it does now; a new one must find what was acknowledged."""
@@ -132,6 +133,7 @@ class KillMachine(RuleBasedStateMachine):
 
     def _hear(self, message: dict[str, Any]) -> None:
         method, params = self.asked.pop(message.get("id") or "", (None, {}))
+        self._promises += "method" not in message or message["method"].endswith((":done", ":error"))
         self.heard(message, method, params)
 
     def _check_integrity(self) -> None:

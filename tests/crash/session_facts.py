@@ -55,17 +55,19 @@ class SessionFacts(KillMachine):
     def die_in_the_middle_of_a_long_answer(self, seed: int) -> None:
         """Of which several pieces were saved, one after the other: they are put together again."""
         random = Random(seed)
-        name = self._create(random)
+        name = self._create(random, is_ephemeral=False)
         turn = self._ask(name, [f"{number:03}" for number in range(80)], rate="150")
         enough = random.randrange(40, 300)
         while turn.state in ("asked", "accepted") and len(turn.received) < enough:
             self.hear()
         self.kill()
 
-    def _create(self, _random: Random) -> str:
+    def _create(self, random: Random, *, is_ephemeral: bool | None = None) -> str:
         name = f"s{next(self.numbers)}\x00é"
-        self.sessions[name] = Session([])
-        self.ask("llm:session:create", {"sessionId": name, "providerId": "demo", "idleTimeoutMs": 1_000})
+        ends_soon = random.random() < 0.1 if is_ephemeral is None else is_ephemeral
+        self.sessions[name] = Session([], is_ephemeral=ends_soon)
+        config = {"providerId": "demo", "idleTimeoutMs": 1_000, "ephemeral": ends_soon}
+        self.ask("llm:session:create", {"sessionId": name, **config})
         return name
 
     def _run(self, random: Random) -> None:
@@ -110,7 +112,8 @@ class SessionFacts(KillMachine):
         name = self._choose(random, may_be_busy=False)
         if name is not None and self.sessions[name].is_there:
             copy = f"f{next(self.numbers)}"
-            self.sessions[copy] = Session([turn for turn in self.sessions[name].turns if turn.state != "failed"])
+            turns = [turn for turn in self.sessions[name].turns if turn.state != "failed"]
+            self.sessions[copy] = Session(turns, is_ephemeral=self.sessions[name].is_ephemeral)
             self.ask("llm:session:fork", {"sessionId": name, "newSessionId": copy})
 
     def _look(self, random: Random) -> None:
@@ -174,6 +177,8 @@ class SessionFacts(KillMachine):
         super().check()
         listed = self._listed()
         for name, session in list(self.sessions.items()):
+            if session.is_ephemeral:
+                session.is_there = False
             if session.is_there is not None and not session.is_ending:
                 assert (name in listed) == session.is_there, name
             if session.is_there is False:
@@ -248,7 +253,7 @@ def _same(found: tuple[str, str], expected: tuple[str, str]) -> None:
     assert found == expected
 
 
-_STEPS: list[Callable[[SessionFacts, Random], None]] = [
+_STEPS: list[Callable[[SessionFacts, Random], object]] = [
     *[SessionFacts._run] * 8,
     *[SessionFacts._listen] * 3,
     *[SessionFacts._await_an_end] * 2,

@@ -45,8 +45,11 @@ class Turn:
 
 
 class Session:
-    def __init__(self, turns: list[Turn]) -> None:
+    """`is_ephemeral`: it ends with the process."""
+
+    def __init__(self, turns: list[Turn], *, is_ephemeral: bool = False) -> None:
         self.turns = turns
+        self.is_ephemeral = is_ephemeral
         self.is_there: bool | None = None
         """None: in doubt."""
         self.is_ending = False
