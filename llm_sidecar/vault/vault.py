@@ -158,13 +158,13 @@ class Vault:
             self._save(self._current().with_secrets([Secret(profile_id, field, origin, plaintext)]))
 
     def delete(self, profile_id: str, field: str | None = None) -> bool:
-        """One secret of a profile (None: every one), and save. Slow. True if there was one. (The backups hold
-        it, encrypted, until three more saves.) Raises VAULT_WRITE_ERROR or the vault's own error."""
+        """One secret of a profile (None: every one), gone from the vault and from its backups. Slow. True if there was
+        one. Raises VAULT_WRITE_ERROR or the vault's own error."""
         with self._writing:
             current = self._current()
             names = record_names.of_profile(current.body.records, profile_id, field)
             if names:
-                self._save(current.without(names))
+                self._save(current.without(names), forgets=True)
             return bool(names)
 
     def rotate_begin(self, source: KeySource) -> str:
@@ -176,9 +176,9 @@ class Vault:
             return kek_id
 
     def rotate_commit(self, kek_id: str) -> None:
-        """Second phase: only this slot stays, and everything is sealed again under a new data key, in one replace.
-        (With the old slot's `kek_id`: the rotation is taken back.) Slow. Raises `InvalidParams` for an unknown slot,
-        VAULT_LOCKED where its key is not held, VAULT_*."""
+        """Second phase: only this slot stays, and everything is sealed again under a new data key, in one replace; no
+        backup opens with another key. (With the old slot's `kek_id`: the rotation is taken back.) Slow. Raises
+        `InvalidParams` for an unknown slot, VAULT_LOCKED where its key is not held, VAULT_*."""
         with self._writing:
             current = self._current()
             slot = next((slot for slot in current.header.slots if slot.kek_id == kek_id), None)
@@ -188,17 +188,17 @@ class Vault:
                 raise faults.locked(
                     self._store.path, "the key that shall stay was not given yet: unlock it with that one"
                 )
-            self._save(self._resealed(lambda: current.with_only_slot(kek_id)))
+            self._save(self._resealed(lambda: current.with_only_slot(kek_id)), forgets=True)
             self._source_name = slot.source
 
     def rotate_dek(self) -> None:
-        """Everything sealed again under a new data key. Happens by itself after 2^20 encryptions. Slow. Raises
-        VAULT_LOCKED while a rotation is under way of which only one key is held, VAULT_*."""
+        """Everything sealed again under a new data key, the old one forgotten (after 2^20 encryptions a new one comes
+        by itself). Slow. Raises VAULT_LOCKED while a rotation is under way of which only one key is held, VAULT_*."""
         with self._writing:
             current = self._current()
             if not current.can_rewrap:
                 raise faults.locked(self._store.path, "its key is being rotated: commit that first")
-            self._save(self._resealed(current.with_fresh_dek))
+            self._save(self._resealed(current.with_fresh_dek), forgets=True)
 
     def absorb(self, plain: PlainKeys) -> int:
         """Take over what was stored without encryption, in one save, then overwrite and remove that file; returns how
@@ -224,11 +224,11 @@ class Vault:
                 source.check(path)
             self._opened, self._source, self._on_disk, self.state = None, source, frozenset([None]), "absent"
             self._source_name = source.name if source else None
-            self.error = None if source else faults.locked(path, "no key was given to make it with")
+            self.error = None if source else faults.locked(path, "no key was given to make it with; unlock it with one")
             return
         file = parse(data, path)
         if source is None:
-            raise faults.locked(path, "no key was given")
+            raise faults.locked(path, "no key was given; unlock it with the one that wrote it")
         opened = OpenVault.unlock(file, source, path)
         if self._expected is not None and opened.body.generation < self._expected:
             raise faults.set_back(path, opened.body.generation, self._expected)
@@ -255,11 +255,11 @@ class Vault:
             why = "one of its records does not belong where it is; delete that profile's key and enter it again"
             raise faults.tampered(self._store.path, why) from None
 
-    def _save(self, changed: OpenVault) -> None:
+    def _save(self, changed: OpenVault, *, forgets: bool = False) -> None:
         data = changed.to_bytes()
         digest = hashlib.sha256(data).digest()
         try:
-            self._store.save(data, instead_of=self._on_disk)
+            self._store.save(data, instead_of=self._on_disk, forgets=forgets)
         except SidecarError:
             self._on_disk |= {digest}
             raise
@@ -267,5 +267,5 @@ class Vault:
         self.state, self.error = "open", None
 
     def _refusal(self) -> SidecarError:
-        error = self.error or faults.locked(self._store.path, "no key was given")
+        error = self.error or faults.locked(self._store.path, "no key was given; unlock it with the one that wrote it")
         return SidecarError(error.code, error.message, details=error.details)

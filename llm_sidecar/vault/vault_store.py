@@ -1,7 +1,8 @@
 """Where the bytes of a vault are kept: a file with three backups; or nowhere, for a sidecar that keeps nothing on disk.
 
 Law: a save replaces exactly the file that was read, or makes one where neither a vault nor a backup is. It never mends,
-never starts anew over something, and a save that fails leaves what was there.
+never starts anew over something, and a save that fails leaves what was there. What was thrown away is in no backup
+either: such a save makes a backup of the new state first, and removes the older ones.
 """
 
 from __future__ import annotations
@@ -29,9 +30,10 @@ class VaultStore(Protocol):
     def backups(self) -> int:
         """How many there are."""
 
-    def save(self, data: bytes, *, instead_of: frozenset[bytes | None]) -> None:
-        """Replace the vault, if its SHA-256 is one of these (None: there is neither a vault nor a backup). Slow. Raises
-        VAULT_WRITE_ERROR; in rare cases (the disk failed at the very end) `data` may be what is there all the same."""
+    def save(self, data: bytes, *, instead_of: frozenset[bytes | None], forgets: bool = False) -> None:
+        """Replace the vault, if its SHA-256 is one of these (None: there is neither a vault nor a backup). What it was
+        becomes a backup; with `forgets` there is one backup afterwards, of `data`. Slow. Raises VAULT_WRITE_ERROR; in
+        rare cases (the disk failed at the very end) `data` may be what is there all the same."""
 
 
 class FileStore:
@@ -58,15 +60,17 @@ class FileStore:
     def backups(self) -> int:
         return sum(os.path.lexists(self._backup(number)) for number in range(1, BACKUPS + 1))
 
-    def save(self, data: bytes, *, instead_of: frozenset[bytes | None]) -> None:
+    def save(self, data: bytes, *, instead_of: frozenset[bytes | None], forgets: bool = False) -> None:
         if len(data) > MAX_BYTES:
             raise faults.unwritable(self.path, f"it would be larger than {MAX_BYTES} bytes", reason="EFBIG")
         try:
             before = private_file.read(self.path, MAX_BYTES)
             self._check_unchanged(before, instead_of)
             private_file.make_folder(self._folder)
+            if before is not None and forgets:
+                self._back_up_anew(data)
             staged = private_file.stage(self.path, data)
-            if before is not None:
+            if before is not None and not forgets:
                 self._back_up(before, staged)
             private_file.publish(staged, self.path)
         except OSError as error:
@@ -93,6 +97,14 @@ class FileStore:
             private_file.discard(staged)
             raise
 
+    def _back_up_anew(self, data: bytes) -> None:
+        """`data` as number 1, and no other. (A file of its own: damage to the vault's does not reach it. Nothing is
+        overwritten here: after a crash the vault may be the same file as a backup.)"""
+        private_file.publish(private_file.stage(self.path, data), self._backup(1))
+        for number in range(2, BACKUPS + 1):
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(self._backup(number))
+
     def _backup(self, number: int) -> str:
         return f"{self.path}.{number}"
 
@@ -110,7 +122,7 @@ class MemoryStore:
     def backups(self) -> int:
         return 0
 
-    def save(self, data: bytes, *, instead_of: frozenset[bytes | None]) -> None:
+    def save(self, data: bytes, *, instead_of: frozenset[bytes | None], forgets: bool = False) -> None:
         self._data = data
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import base64
 import json
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any, Final
 
 from tests.hosts import Host
@@ -15,6 +17,7 @@ KEY: Final = "sk-canary-5b1e0c77a94d4f2e8c63"
 VAULT_KEY: Final = base64.b64encode(bytes(range(32))).decode()
 OTHER_KEY: Final = base64.b64encode(bytes(range(1, 33))).decode()
 CHAT: Final[WireFormat] = FORMATS["openai chat"]
+URL: Final = "https://api.example.com"
 QUESTION: Final = [{"role": "user", "content": "Hello"}]
 
 
@@ -40,3 +43,26 @@ def answering(text: str = "Hello!") -> Script:
 def ask(host: Host, **params: Any) -> Any:
     """The whole answer of an inference."""
     return host.answer(host.call("llm:inference", {"messages": QUESTION, **params})["inferenceId"])
+
+
+def actions(host: Host) -> list[str]:
+    """What the audit log tells, newest first."""
+    return [entry["action"] for entry in host.call("llm:audit:list")["entries"]]
+
+
+def everything_in(folder: Path) -> bytes:
+    return b"".join(path.read_bytes() for path in folder.rglob("*") if path.is_file())
+
+
+def stop(host: Host) -> None:
+    host.close_stdin()
+    assert host.wait() == 0
+
+
+def ask_again(spawn: Callable[..., Host], tmp_path: Path, key: str) -> Any:
+    """The answer that a new sidecar gives on the same folder."""
+    host = spawn(data_dir=tmp_path / "data")
+    greet(host, key)
+    text = ask(host).text
+    stop(host)
+    return text

@@ -4,7 +4,8 @@
 
 Law: the process that saves is forked, counts its calls of `os`, and kills itself with SIGKILL before, after or (a
 write) half-way through one of them. Whatever the place: the vault opens and holds exactly the old or the new secrets,
-no backup is torn, and the next save works. Prints one line of JSON; RUNS 0 is each place once.
+no backup is torn, none holds what the vault has forgotten, and the next save works. Prints one line of JSON; RUNS 0 is
+each place once.
 """
 
 from __future__ import annotations
@@ -45,6 +46,8 @@ class Scenario(NamedTuple):
     """Opens what is there, and returns the one call that saves."""
     is_taken_up: bool = False
     """Whether the next start does what the crash prevented."""
+    forgets: bool = False
+    """Whether no backup may hold the old state once the vault does not."""
 
 
 def _full(folder: Path) -> None:
@@ -83,10 +86,10 @@ SCENARIOS: Final[dict[str, Scenario]] = {
     "create": Scenario(_ignore, _put),
     "second": Scenario(lambda folder: _ignore(filled(folder, ROWS[:1])), _put),
     "replace": Scenario(_full, _put),
-    "delete": Scenario(_full, lambda folder: _call(opened(folder).delete, ANN)),
+    "delete": Scenario(_full, lambda folder: _call(opened(folder).delete, ANN), forgets=True),
     "begin": Scenario(_full, lambda folder: _call(opened(folder).rotate_begin, OTHER_KEY)),
-    "commit": Scenario(_begun, _commit),
-    "reseal": Scenario(_full, lambda folder: opened(folder).rotate_dek),
+    "commit": Scenario(_begun, _commit, forgets=True),
+    "reseal": Scenario(_full, lambda folder: opened(folder).rotate_dek, forgets=True),
     "absorb": Scenario(_plain, lambda folder: _call(opened(folder).absorb, PlainKeys(str(folder))), True),
 }
 
@@ -154,11 +157,19 @@ def _look(folder: Path) -> tuple[State, str]:
     raise AssertionError("neither key opens it")
 
 
-def _check_backups(folder: Path) -> None:
+def _bytes(folder: Path) -> bytes:
+    return (folder / "keys.vault").read_bytes()
+
+
+def _check_backups(folder: Path, *, are_new: bool) -> None:
+    """Each is whole; with `are_new`, each is what the vault is now, in a file of its own."""
     for path in folder.glob("keys.vault.[123]"):
         with tempfile.TemporaryDirectory() as aside:
             shutil.copy(path, Path(aside) / "keys.vault")
-            assert opened(Path(aside)).state == "open", f"{path.name} is torn"
+            _look(Path(aside))
+        if are_new:
+            assert path.read_bytes() == _bytes(folder), f"{path.name} holds what was forgotten"
+            assert not path.samefile(folder / "keys.vault")
 
 
 def _check_it_goes_on(folder: Path, state: State, key: RawKey) -> None:
@@ -202,7 +213,7 @@ class Story:
         _interrupt(self._copy(folder), self._scenario, at)
         found = _look(folder)
         assert found in (self._old, self._new), f"torn: {found}"
-        _check_backups(folder)
+        _check_backups(folder, are_new=self._scenario.forgets and _bytes(folder) != _bytes(self._before))
         expected = self._new if self._scenario.is_taken_up else found
         _check_it_goes_on(folder, expected[0], OTHER_KEY if found[1] == "new" else KEY)
         return "new" if found == self._new != self._old else "old"

@@ -95,6 +95,31 @@ def test_whatever_call_of_a_save_fails_the_error_is_typed_and_nothing_is_lost(
     assert outcomes["failed"] >= 10
 
 
+def test_whatever_call_of_a_deletion_fails_the_key_is_there_or_nowhere(tmp_path: Path) -> None:
+    outcomes = {"failed": 0, "saved": 0}
+    for number in range(100):
+        folder = tmp_path / f"vault-{number}"
+        vault = filled(folder)
+        with pytest.MonkeyPatch.context() as patch:
+            failing = Failing(patch)
+            failing.fail(number)
+            refused = refusal(lambda vault=vault: vault.delete(ANN))
+            assert refused is None or refused.code == "VAULT_WRITE_ERROR"
+            outcomes["failed" if refused else "saved"] += 1
+            calls = len(failing.names)
+            failing.stop()
+        assert (f"{ANN}/apiKey" in contents(vault)) == bool(refused)
+        vault.delete(ANN)  # the disk is well again
+        assert vault.status().backups >= 1
+        assert not [name for name, data in bytes_of(folder).items() if ANN.encode() in data]
+        assert not list(folder.glob("*.new"))
+        if number >= calls:
+            break
+    else:
+        pytest.fail("it never ran to its end")
+    assert outcomes["failed"] >= 10
+
+
 def test_a_first_save_that_fails_makes_no_half_vault(tmp_path: Path) -> None:
     for number in range(40):
         folder = tmp_path / f"vault-{number}"

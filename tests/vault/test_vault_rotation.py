@@ -34,6 +34,23 @@ def _boxes(folder: Path) -> set[bytes]:
     return {part.split(b'"')[0] for part in vault_path(folder).read_bytes().split(b'"box":"')[1:]}
 
 
+@pytest.mark.parametrize(("slot", "gone", "stays"), [(-1, KEY, OTHER_KEY), (0, OTHER_KEY, KEY)])
+def test_no_backup_opens_with_a_key_that_is_not_the_vaults_any_more(
+    tmp_path: Path, slot: int, gone: RawKey, stays: RawKey
+) -> None:
+    """Whoever has the key that was replaced, and a copy of the folder made now, has nothing."""
+    vault = filled(tmp_path / "vault")
+    vault.rotate_begin(OTHER_KEY)
+    vault.rotate_commit(vault.status().slots[slot].kek_id)
+    found = bytes_of(tmp_path / "vault")
+    assert set(found) == {"keys.vault", "keys.vault.1"}
+    for name, data in found.items():
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "keys.vault").write_bytes(data)
+        assert opened(tmp_path / name, gone).state == "wrong-key"
+        assert len(contents(opened(tmp_path / name, stays))) == 3
+
+
 def test_a_rotation_can_be_taken_back(tmp_path: Path) -> None:
     folder = tmp_path / "vault"
     vault = filled(folder)

@@ -215,6 +215,23 @@ def test_three_backups_are_kept_and_each_is_a_former_state(tmp_path: Path) -> No
     assert [found[f"keys.vault.{number}"] for number in (1, 2, 3)] == [states[4], states[3], states[2]]
 
 
+def test_a_deleted_key_is_in_no_backup_either(tmp_path: Path) -> None:
+    folder = tmp_path / "vault"
+    vault = filled(folder)
+    vault.put(*ROWS[0])
+    assert vault.status().backups == 3
+    boxes = {name: record.box for name, record in vault._opened.body.records.items()}  # type: ignore[union-attr]
+    vault.delete(ANN)
+    found = bytes_of(folder)
+    assert set(found) == {"keys.vault", "keys.vault.1"}
+    assert found["keys.vault.1"] == found["keys.vault"], "there is something to put back all the same"
+    assert not (folder / "keys.vault.1").samefile(folder / "keys.vault")
+    assert not [name for name, data in found.items() if ANN.encode() in data]
+    assert base64.b64encode(boxes[f"{BEN}/apiKey"]) in found["keys.vault.1"]
+    vault.put(*ROWS[0])
+    assert vault.status().backups == 2, "the next ones are kept as ever"
+
+
 def test_the_data_key_is_renewed_when_it_has_sealed_enough(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert open_vault.MOST_ENCRYPTIONS == 2**20
     monkeypatch.setattr(open_vault, "MOST_ENCRYPTIONS", 5)
@@ -237,6 +254,8 @@ def test_the_key_of_a_profile_is_nowhere_on_the_disk(tmp_path: Path) -> None:
     folder = tmp_path / "vault"
     vault = filled(folder)
     vault.rotate_commit(vault.rotate_begin(OTHER_KEY))
+    vault.put(*ROWS[0])
+    vault.put(*ROWS[1])
     found = bytes_of(folder)
     assert len(found) == 4
     for row in ROWS[:2]:
