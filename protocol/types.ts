@@ -1184,6 +1184,8 @@ export interface RotateVaultParams {
  * `interrupted`; it may have been paid for) or `restart` (it is asked, and perhaps paid, again), whoever answers it.
  * What waits goes on with the next process in any case, and so does a batch that its provider has: only where it was
  * just being handed over to one that cannot be asked about that (Anthropic), this decides, too.
+ *
+ * `metadata` has at most 64 KiB of JSON.
  */
 export interface SubmitJobParams {
   kind: "batch" | "chat:completions" | "generate-text" | "inference";
@@ -1245,7 +1247,7 @@ export interface JobError {
   retryable: boolean;
 }
 
-/** `limit` defaults to 50. Newest first. */
+/** `limit` defaults to 50. Newest first. Metadata that does not fit one line is left out. */
 export interface JobListParams {
   state?: "cancelled" | "done" | "failed" | "interrupted" | "queued" | "running";
   kind?: "batch" | "chat:completions" | "generate-text" | "inference";
@@ -1320,7 +1322,8 @@ export interface UsageSummary {
  * The inferences of one group. `key`: the provider, model, day (`2026-11-28`), session or profile; null for the
  * group of those that have none, and where nothing groups them. `cost`: US dollars of those whose price is known;
  * `unpriced` is how many others used something that may have one. `firstTokenMs` and `totalMs` are means in
- * milliseconds, of the answers that had a token and of those that are complete; null where there are none. An answer
+ * milliseconds, of the answers that had a token and of those that are complete and were measured (those of batches are
+ * not); null where there are none. An answer
  * from the cache used nothing: it is one of the requests, and nothing else.
  */
 export interface UsageSummaryRow {
@@ -1382,7 +1385,7 @@ export interface UsageRow {
   source: "estimated" | "partial" | "reported";
   cost: number | null;
   firstTokenMs: number | null;
-  totalMs: number;
+  totalMs: number | null;
   attempts: number;
   /** default `false` */
   cached?: boolean;

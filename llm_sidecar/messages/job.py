@@ -22,7 +22,9 @@ class SubmitJobParams(Params, kw_only=True):
     `ifInterrupted`: what becomes of it when the sidecar dies, or is shut down, while it runs: `fail` (it ends as
     `interrupted`; it may have been paid for) or `restart` (it is asked, and perhaps paid, again), whoever answers it.
     What waits goes on with the next process in any case, and so does a batch that its provider has: only where it was
-    just being handed over to one that cannot be asked about that (Anthropic), this decides, too."""
+    just being handed over to one that cannot be asked about that (Anthropic), this decides, too.
+
+    `metadata` has at most 64 KiB of JSON."""
 
     kind: JobKind
     params: dict[str, Any]
@@ -60,7 +62,7 @@ class JobParams(Params, kw_only=True):
 
 
 class JobListParams(Params, kw_only=True):
-    """`limit` defaults to 50. Newest first."""
+    """`limit` defaults to 50. Newest first. Metadata that does not fit one line is left out."""
 
     state: JobState | None = None
     kind: JobKind | None = None

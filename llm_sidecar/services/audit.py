@@ -19,7 +19,7 @@ from llm_sidecar import log
 from llm_sidecar.limits import Limits, camel
 from llm_sidecar.messages.usage import AuditAction, AuditList, AuditListParams
 from llm_sidecar.redaction import redact
-from llm_sidecar.services.pages import DEFAULT_PAGE, fitting, number_of
+from llm_sidecar.services.pages import DEFAULT_PAGE, Cursors, fitting
 from llm_sidecar.storage.audit import HOUR_MS, AuditRows, Event
 from llm_sidecar.storage.clock import now_ms
 
@@ -45,6 +45,7 @@ ALLOWED_DETAILS: Final = frozenset(
         "success",
     }
 )
+_ENTRIES: Final = Cursors("audit")
 _LONGEST_TEXT: Final = 200
 _LONGEST_NUMBER: Final = 2**53
 _MERGED: Final = frozenset({"key.used", "vault.unlock-failed", "endpoint.refused"})
@@ -81,11 +82,11 @@ class Audit:
 
     async def entries(self, params: AuditListParams) -> AuditList:
         """A page, newest first. Raises `VALIDATION_ERROR` for a cursor that no page gave, or as the database does."""
-        below = 2**63 - 1 if params.cursor is None else number_of(params.cursor)
+        (below,) = (2**63 - 1,) if params.cursor is None else _ENTRIES.read(params.cursor)
         limit = params.limit or DEFAULT_PAGE
         found = await self._rows.page(params.action, params.from_, params.to, below, limit + 1)
         shown = fitting(found[:limit], self._limits())
-        return AuditList(entries=shown, next_cursor=str(shown[-1].id) if len(shown) < len(found) else None)
+        return AuditList(entries=shown, next_cursor=_ENTRIES.at(shown[-1].id) if len(shown) < len(found) else None)
 
     def _event(self, action: AuditAction, profile_id: str | None, details: str | None) -> Event:
         """A new event, or the one that goes on."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Awaitable, Callable
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 import msgspec
 
@@ -25,16 +25,20 @@ from llm_sidecar.messages.job import (
     JobResultParams,
     SubmitJobParams,
 )
+from llm_sidecar.services import metadata
 from llm_sidecar.services.batch_job import BatchJobs
 from llm_sidecar.services.batch_plan import BatchPlan
 from llm_sidecar.services.job_inference import InferenceJobs
 from llm_sidecar.services.job_notices import JobNotices
 from llm_sidecar.services.job_pool import JobPool
-from llm_sidecar.services.pages import DEFAULT_PAGE, fitting, number_of
+from llm_sidecar.services.pages import DEFAULT_PAGE, Cursors, fits_a_page, fitting
 from llm_sidecar.storage.batch_items import BatchTable
 from llm_sidecar.storage.jobs import JobTable, NewJob, StoredJob
 
 T = TypeVar("T")
+
+_JOBS: Final = Cursors("jobs")
+_ITEMS: Final = Cursors("items")
 
 
 class JobService:
@@ -65,6 +69,7 @@ class JobService:
         Raises `JOB_EXISTS`, `OVERLOADED`, `InvalidParams`, or why nobody could answer it.
         """
         requests = None
+        noted = metadata.encoded(params.metadata)
         try:
             if isinstance(inner, BatchPlan):
                 self._batches.check(inner)
@@ -82,7 +87,7 @@ class JobService:
             priority=params.priority,
             if_interrupted=params.if_interrupted,
             window_id=params.window_id,
-            metadata=None if params.metadata is None else msgspec.json.encode(params.metadata),
+            metadata=noted,
             requests=requests,
         )
         await self._whole(self._table.submit(job, self._limits().max_queued_jobs), lambda _: self.pool.wake())
@@ -94,12 +99,15 @@ class JobService:
 
     async def list(self, params: JobListParams) -> JobList:
         """A page, newest first. Raises `InvalidParams` for a cursor that no page gave."""
-        before = None if params.cursor is None else number_of(params.cursor)
+        (before,) = (None,) if params.cursor is None else _JOBS.read(params.cursor)
         limit = params.limit or DEFAULT_PAGE
         found = await self._table.page(params.state, params.kind, before, limit + 1)
+        for _, info in found:
+            if not fits_a_page(info, self._limits()):
+                info.metadata = None
         shown = fitting([info for _, info in found[:limit]], self._limits())
         is_more = len(shown) < len(found)
-        return JobList(jobs=shown, next_cursor=str(found[len(shown) - 1][0]) if is_more else None)
+        return JobList(jobs=shown, next_cursor=_JOBS.at(found[len(shown) - 1][0]) if is_more else None)
 
     async def result(self, params: JobResultParams) -> JobResult:
         """What came of it so far. Raises `JOB_NOT_FOUND`, and `InvalidParams` for a cursor that no page gave."""
@@ -109,12 +117,12 @@ class JobService:
         if info.kind != "batch":
             result.result = None if stored is None else msgspec.json.decode(stored)
             return result
-        after = 0 if params.cursor is None else number_of(params.cursor)
+        (after,) = (0,) if params.cursor is None else _ITEMS.read(params.cursor)
         limit = params.limit or DEFAULT_PAGE
         found = await self._items.page(job.id, after, limit + 1, self._limits().max_message_bytes)
         result.items = fitting([item for _, item in found[:limit]], self._limits())
         if len(result.items) < len(found):
-            result.next_cursor = str(found[len(result.items) - 1][0])
+            result.next_cursor = _ITEMS.at(found[len(result.items) - 1][0])
         return result
 
     async def cancel(self, job_id: str, after_reply: Callable[[Callable[[], object]], None]) -> Success:

@@ -14,9 +14,13 @@ from llm_sidecar.limits import Limits
 DEFAULT_PAGE: Final = 50
 _ENVELOPE_BYTES: Final = 2_048
 """The message around the items, its id included."""
-_is_cursor: Final = re.compile(r"[0-9]{1,18}(-[0-9]{1,18})?").fullmatch
 
 Item = TypeVar("Item", bound=msgspec.Struct)
+
+
+def fits_a_page(item: msgspec.Struct, limits: Limits) -> bool:
+    """Whether one message takes it."""
+    return len(msgspec.json.encode(item)) + 1 <= limits.max_message_bytes - _ENVELOPE_BYTES
 
 
 def fitting(items: Iterable[Item], limits: Limits) -> list[Item]:
@@ -31,21 +35,25 @@ def fitting(items: Iterable[Item], limits: Limits) -> list[Item]:
     return taken
 
 
-def number_of(cursor: str) -> int:
-    """The number that a page gave as its cursor. Raises `VALIDATION_ERROR` for anything else."""
-    first, last = numbers_of(cursor)
-    if last is not None:
-        raise _unknown()
-    return first
+class Cursors:
+    """The cursors of one list, each of so many numbers. Another list's is none of its own."""
+
+    def __init__(self, name: str, numbers: int = 1) -> None:
+        self._name = name
+        self._is_one = re.compile(rf"{name}:([0-9]{{1,18}})" + r"-([0-9]{1,18})" * (numbers - 1)).fullmatch
+
+    def at(self, *numbers: int) -> str:
+        """The cursor of a place."""
+        return f"{self._name}:{'-'.join(map(str, numbers))}"
+
+    def read(self, cursor: str) -> tuple[int, ...]:
+        """The numbers of a cursor that `at` made. Raises `VALIDATION_ERROR` for anything else."""
+        found = self._is_one(cursor)
+        if found is None:
+            raise unknown_cursor()
+        return tuple(map(int, found.groups()))
 
 
-def numbers_of(cursor: str) -> tuple[int, int | None]:
-    """As `number_of`, of a cursor that may have two."""
-    if not _is_cursor(cursor):
-        raise _unknown()
-    first, _, last = cursor.partition("-")
-    return int(first), int(last) if last else None
-
-
-def _unknown() -> InvalidParams:
-    return InvalidParams([FieldProblem("cursor", "must be the nextCursor of a page before")])
+def unknown_cursor() -> InvalidParams:
+    """For a cursor that no page of this list gave."""
+    return InvalidParams([FieldProblem("cursor", "is none that a page of this list gave as `nextCursor`")])

@@ -11,7 +11,6 @@ from typing import Final
 
 import msgspec
 
-from llm_sidecar.errors import FieldProblem, InvalidParams
 from llm_sidecar.limits import Limits
 from llm_sidecar.messages.session import (
     SessionHistory,
@@ -20,19 +19,19 @@ from llm_sidecar.messages.session import (
     SessionListParams,
     SessionMessage,
 )
+from llm_sidecar.services.pages import DEFAULT_PAGE, Cursors, unknown_cursor
 from llm_sidecar.services.sessions import SessionService
 from llm_sidecar.storage.database import Database
 from llm_sidecar.storage.history import HistoryTable, row_of_message
 from llm_sidecar.storage.sessions import SessionTable, StoredSession
 
-_DEFAULT_LIMIT: Final = 50
+_SESSIONS: Final = Cursors("sessions")
 _ENVELOPE_BYTES: Final = 2_048
 """The message around the items, its id included."""
 _BESIDE: Final = 32
 """Of an item: a comma, and what is filled in later."""
 _NAMES_BYTES: Final = 400
 """Of a session that does not say who answers: the names of a provider and a model."""
-_MOST_DIGITS: Final = 18
 
 
 class _Room:
@@ -71,11 +70,11 @@ class SessionPages:
                 session.info.metadata = None
             return room.takes(session.info, 0 if session.info.model_id else _NAMES_BYTES)
 
-        before = None if params.cursor is None else _number(params.cursor)
-        page, has_more = await self._table.page(before, params.limit or _DEFAULT_LIMIT, takes)
+        (before,) = (None,) if params.cursor is None else _SESSIONS.read(params.cursor)
+        page, has_more = await self._table.page(before, params.limit or DEFAULT_PAGE, takes)
         return SessionList(
             sessions=[self._sessions.shown(session) for session in page],
-            next_cursor=str(page[-1].activity) if has_more else None,
+            next_cursor=_SESSIONS.at(page[-1].activity) if has_more else None,
         )
 
     async def history(self, params: SessionHistoryParams) -> SessionHistory:
@@ -88,11 +87,11 @@ class SessionPages:
 
         after = 0 if params.cursor is None else row_of_message(params.cursor)
         if after is None:
-            raise _unknown_cursor()
+            raise unknown_cursor()
         messages, has_more = await self._history.page(
             params.session_id,
             after,
-            params.limit or _DEFAULT_LIMIT,
+            params.limit or DEFAULT_PAGE,
             takes,
             is_run=lambda: self._sessions.is_running(params.session_id),
         )
@@ -108,13 +107,3 @@ def _without_content(message: SessionMessage) -> SessionMessage:
         state=message.state,
         omitted_bytes=len(msgspec.json.encode(message)),
     )
-
-
-def _number(cursor: str) -> int:
-    if not (cursor.isascii() and cursor.isdigit() and len(cursor) <= _MOST_DIGITS):
-        raise _unknown_cursor()
-    return int(cursor)
-
-
-def _unknown_cursor() -> InvalidParams:
-    return InvalidParams([FieldProblem("cursor", "is none that a page gave as `nextCursor`")])

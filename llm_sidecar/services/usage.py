@@ -23,11 +23,12 @@ from llm_sidecar.messages.usage import (
 from llm_sidecar.providers.prices import may_cost
 from llm_sidecar.services.budgets import Budgets
 from llm_sidecar.services.inference_run import InferenceRun
-from llm_sidecar.services.pages import DEFAULT_PAGE, fitting, numbers_of
+from llm_sidecar.services.pages import DEFAULT_PAGE, Cursors, fitting
 from llm_sidecar.services.periods import day_name
 from llm_sidecar.storage.clock import now_ms
 from llm_sidecar.storage.usage import NANO, Filter, Place, Range, Sums, UsageRows
 
+_ROWS: Final = Cursors("usage", numbers=2)
 _MOST_GROUPS: Final = 5_000
 """Thirteen years of days; more sessions than anybody looks through."""
 
@@ -61,14 +62,13 @@ class UsageService:
         """A page, newest first. Raises `VALIDATION_ERROR` for a cursor that no page gave."""
         after = None
         if params.cursor is not None:
-            below, lowest = numbers_of(params.cursor)
-            after = Place(below, lowest or 0)
+            after = Place(*_ROWS.read(params.cursor))
         which = Filter(params.provider_id, params.session_id, params.profile_id)
         limit = params.limit or DEFAULT_PAGE
         found = await self._rows.page(which, Range(params.from_, params.to), after, limit + 1)
         shown = fitting([row for _, row in found[:limit]], self._limits())
         end = found[len(shown) - 1][0] if len(shown) < len(found) else None
-        return UsageList(rows=shown, next_cursor=None if end is None else f"{end.below}-{end.lowest}")
+        return UsageList(rows=shown, next_cursor=None if end is None else _ROWS.at(end.below, end.lowest))
 
     async def summary(self, params: UsageSummaryParams) -> UsageSummary:
         """Sums of a range, grouped as asked."""

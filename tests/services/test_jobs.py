@@ -213,6 +213,21 @@ def test_the_list_has_pages_and_filters(run: Run) -> None:
     play(run, scenario, max_running_jobs=0)
 
 
+def test_metadata_is_bounded_and_never_in_the_way_of_the_list(run: Run) -> None:
+    async def scenario(host: JobHost) -> None:
+        error = await host.refused("llm:job:submit", kind="inference", params=demo(FAST), metadata={"x": "y" * 65_536})
+        assert [field["path"] for field in error.details["fields"]] == ["metadata"]
+        jobs = [await host.submit(params=demo(FAST), metadata={"x": "y" * size}) for size in (10, 60_000, 10)]
+        listed = (await host.call("llm:job:list"))["jobs"]
+        assert [(job["jobId"], "metadata" in job) for job in listed] == [
+            (jobs[2], True),
+            (jobs[1], False),
+            (jobs[0], True),
+        ]
+
+    play(run, scenario, max_running_jobs=0, max_message_bytes=4_096)
+
+
 def test_those_that_ended_first_are_forgotten_first(run: Run) -> None:
     async def scenario(host: JobHost) -> None:
         jobs = [await host.submit(params=demo(FAST)) for _ in range(4)]

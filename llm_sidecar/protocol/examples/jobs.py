@@ -78,7 +78,7 @@ HOST: Final[dict[str, Exchange]] = {
                     },
                 },
             ],
-            "nextCursor": "2",
+            "nextCursor": "items:2",
         },
     ),
 }

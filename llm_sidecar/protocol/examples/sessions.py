@@ -42,7 +42,7 @@ HOST: Final[dict[str, Exchange]] = {
         {"inferenceId": "answer-1"},
     ),
     "llm:session:destroy": Exchange({"sessionId": _ID}, {"success": True}),
-    "llm:session:list": Exchange({"limit": 20}, {"sessions": [_INFO], "nextCursor": "412"}),
+    "llm:session:list": Exchange({"limit": 20}, {"sessions": [_INFO], "nextCursor": "sessions:412"}),
     "llm:session:get": Exchange({"sessionId": _ID}, {**_INFO, "systemPrompt": "You are terse."}),
     "llm:session:history": Exchange(
         {"sessionId": _ID, "limit": 2},

@@ -57,7 +57,7 @@ HOST: Final[dict[str, Exchange]] = {
                     "attempts": 1,
                 }
             ],
-            "nextCursor": "4711-0",
+            "nextCursor": "usage:4711-0",
         },
     ),
     "llm:budget:set": Exchange(
@@ -78,7 +78,7 @@ HOST: Final[dict[str, Exchange]] = {
                     "repeated": 7,
                 }
             ],
-            "nextCursor": "12",
+            "nextCursor": "audit:12",
         },
     ),
 }
