@@ -58,10 +58,10 @@ class Circuit:
         """None while it is closed."""
         self._probing: Passage | None = None
 
-    def enter(self) -> Passage:
-        """The right to send one request. Raises `CircuitOpen`."""
+    def enter(self, *, insists: bool = False) -> Passage:
+        """The right to send one request. Raises `CircuitOpen`, but to one that `insists` (what comes of it counts)."""
         passage = Passage(self)
-        if self._rests_until is not None:
+        if self._rests_until is not None and not insists:
             wait = self._rests_until - self._clock()
             if wait > 0:
                 raise CircuitOpen(self.origin, self._last_code, math.ceil(wait * 1000))
@@ -148,8 +148,8 @@ class Circuits:
         self._limits = limits
         self._circuits: dict[str, Circuit] = {}
 
-    def enter(self, endpoint: Endpoint) -> Passage:
-        """The right to send one request to `endpoint`. Raises `CircuitOpen`. What has no origin has no circuit."""
+    def enter(self, endpoint: Endpoint, *, insists: bool = False) -> Passage:
+        """The right to send one request to `endpoint`, as of its circuit. What has no origin has none."""
         origin = _origin(endpoint.base_url)
         if origin is None:
             return Passage(None)
@@ -159,7 +159,7 @@ class Circuits:
                 healthiest = min(self._circuits.values(), key=lambda each: each.failures)
                 del self._circuits[healthiest.origin]
             circuit = self._circuits[origin] = Circuit(origin, self._clock, self._limits)
-        return circuit.enter()
+        return circuit.enter(insists=insists)
 
     @property
     def states(self) -> list[CircuitState]:

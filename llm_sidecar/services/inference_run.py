@@ -168,7 +168,7 @@ class InferenceRun:
         """Make one attempt. Ends the inference, or returns the milliseconds to wait before the next."""
         self.attempts.begin()
         try:
-            self._passage = self._circuits.enter(self.route.endpoint)
+            self._passage = self._circuits.enter(self.route.endpoint, insists=self.origin.is_test)
         except SidecarError as error:
             return self._end_attempt(error)
         return await self._ask()

@@ -10,6 +10,8 @@ class Origin(NamedTuple):
 
     session_id: str | None = None
     job_id: str | None = None
+    is_test: bool = False
+    """A person wants to know whether it answers now: an open circuit does not stand in the way."""
 
 
 HOST = Origin()

@@ -1,7 +1,7 @@
 """`llm:profiles:test`: one small question to a profile, to see whether it answers.
 
-Law: an inference like any other (slots, circuits, figures, usage), without a retry and with a short deadline; it is
-over as soon as there is as much text as will be shown. Whatever goes wrong behind the profile is a result, in words
+Law: an inference like any other (slots, figures, usage), without a retry and with a short deadline, which is sent
+though the origin failed before; it is over as soon as there is as much text as will be shown. Whatever goes wrong behind the profile is a result, in words
 for the person who just typed an address. So many a minute, whoever asks.
 """
 
@@ -24,6 +24,7 @@ from llm_sidecar.messages.profile import TestPromptParams as Question
 from llm_sidecar.messages.profile import TestPromptResult as Result
 from llm_sidecar.services.audit import AuditLog
 from llm_sidecar.services.inference import InferenceService
+from llm_sidecar.services.origin import Origin
 from llm_sidecar.services.profiles import ProfileService
 from llm_sidecar.services.rate_limit import MinuteLimit
 from llm_sidecar.services.whole_answer import WholeAnswer
@@ -89,7 +90,7 @@ class PromptTests:
             retry=RetryOptions(max_retries=0),
             queue=True,
         )
-        return _Beginning(asked).ask(self._inferences)
+        return _Beginning(asked).ask(self._inferences, Origin(is_test=True))
 
 
 class _Heard(NamedTuple):

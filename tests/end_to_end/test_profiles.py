@@ -267,7 +267,7 @@ def test_ten_test_prompts_a_minute(spawn: Spawn) -> None:
     greet(host)
     host.call("llm:profiles:create", {"name": "n", "providerType": "ollama", "endpointUrl": "http://127.0.0.1:9"})
     for _ in range(10):
-        host.call("llm:profiles:test", {})
+        assert host.call("llm:profiles:test", {})["errorCode"] == "ECONNREFUSED", "no circuit is in the way"
     refusal = host.refusal("llm:profiles:test", {})
     assert refusal["data"]["code"] == "RATE_LIMIT"
     assert 0 < refusal["data"]["retryAfterMs"] <= 6_000

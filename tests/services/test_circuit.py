@@ -250,6 +250,16 @@ def test_a_late_failure_of_another_does_not_end_the_probe() -> None:
     assert bench.state.state == "closed"
 
 
+def test_one_that_insists_is_let_in_and_what_comes_of_it_counts() -> None:
+    bench = Bench()
+    bench.fail(3)
+    endpoint = Endpoint("openai-compatible", "http://host/v1")
+    bench.circuits.enter(endpoint, insists=True).end(ProviderError("SERVER_ERROR", "Failed."))
+    assert (bench.state.state, bench.state.failures, bench.state.retry_after_ms) == ("open", 4, 10_000)
+    bench.circuits.enter(endpoint, insists=True).end(None)
+    assert (bench.state.state, bench.state.failures) == ("closed", 0)
+
+
 def test_an_outcome_is_told_once() -> None:
     bench = Bench()
     passage = bench.enter()
