@@ -1322,9 +1322,9 @@ export interface UsageSummary {
  * The inferences of one group. `key`: the provider, model, day (`2026-11-28`), session or profile; null for the
  * group of those that have none, and where nothing groups them. `cost`: US dollars of those whose price is known;
  * `unpriced` is how many others used something that may have one. `firstTokenMs` and `totalMs` are means in
- * milliseconds, of the answers that had a token and of those that are complete and were measured (those of batches are
- * not); null where there are none. An answer
- * from the cache used nothing: it is one of the requests, and nothing else.
+ * milliseconds, of the answers that had a token and of those that are complete (but for items of batches, which nobody
+ * measured); null where there are none. An answer from the cache used nothing: it is one of the requests, and nothing
+ * else.
  */
 export interface UsageSummaryRow {
   key: string | null;

@@ -30,8 +30,9 @@ class UsageSummaryRow(Shape, kw_only=True):
     """The inferences of one group. `key`: the provider, model, day (`2026-11-28`), session or profile; null for the
     group of those that have none, and where nothing groups them. `cost`: US dollars of those whose price is known;
     `unpriced` is how many others used something that may have one. `firstTokenMs` and `totalMs` are means in
-    milliseconds, of the answers that had a token and of those that are complete; null where there are none. An answer
-    from the cache used nothing: it is one of the requests, and nothing else."""
+    milliseconds, of the answers that had a token and of those that are complete (but for items of batches, which nobody
+    measured); null where there are none. An answer from the cache used nothing: it is one of the requests, and nothing
+    else."""
 
     key: str | None
     requests: int
@@ -93,7 +94,8 @@ class UsageRow(Shape, kw_only=True):
     cost: float | None
     """US dollars; null where a price is not known, 0 where there is none to pay (models of this machine, the cache)."""
     first_token_ms: int | None
-    total_ms: int
+    total_ms: int | None
+    """Null where it was not measured (of an item of a batch)."""
     attempts: int
     cached: bool = False
 

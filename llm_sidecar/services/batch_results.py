@@ -113,7 +113,7 @@ class BatchReader:
             source=usage.source,
             cost=done.cost,
             first_token_ms=None,
-            total_ms=0,
+            total_ms=None,
             attempts=1,
             cached=False,
         )

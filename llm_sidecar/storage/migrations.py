@@ -26,6 +26,7 @@ MIGRATIONS: Final = (
     Migration(3, "jobs", schema_jobs.SQL),
     Migration(4, "profiles", schema_profiles.SQL),
     Migration(5, "audit", schema_audit.SQL),
+    Migration(6, "usage that nobody timed", schema_usage.UNMEASURED_SQL),
 )
 NEWEST: Final = MIGRATIONS[-1].number
 

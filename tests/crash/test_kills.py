@@ -36,6 +36,7 @@ def test_nothing_that_was_acknowledged_is_lost_when_the_process_is_killed() -> N
                 max_examples=examples,
                 stateful_step_count=8,
                 derandomize=False,
+                report_multiple_bugs=False,
                 suppress_health_check=[HealthCheck.too_slow],
                 phases=[Phase.generate],
             ),

@@ -105,6 +105,9 @@ def test_what_it_used_costs_half(run: Run, provider: str) -> None:
         assert item["cost"] == pytest.approx(full / 2)
         assert [row["cost"] for row in rows] == [pytest.approx(full / 2, abs=1e-9)] * 2
         assert {row["jobId"] for row in rows} == {job_id}
+        assert {row["totalMs"] for row in rows} == {None}  # nobody timed them, and no mean counts them
+        summary = await batches.host.call("llm:usage:summary")
+        assert (summary["total"]["requests"], summary["total"]["totalMs"]) == (2, None)
         assert {row["inferenceId"] for row in rows} == {f"{job_id}:r0", f"{job_id}:r1"}
 
     play(run, provider, scenario)

@@ -48,6 +48,27 @@ def test_every_version_becomes_the_newest(tmp_path: Path, number: int) -> None:
     connection.close()
 
 
+def test_what_nobody_timed_is_null_and_in_no_mean_any_more(tmp_path: Path) -> None:
+    path = str(tmp_path / "db")
+    before = at_version(path, 5)
+    columns = (
+        "id, inference_id, at, provider_id, model_id, outcome, prompt_tokens, completion_tokens, source, cost, "
+        "attempts, cached, total_ms, first_token_ms, job_id"
+    )
+    same = "0, 'openai', 'm', 'done', 10, 5, 'reported', 7, 1, 0"
+    for ids, times in (("3, 'chat'", "900, 100, NULL"), ("5, 'item'", "0, NULL, 'j'"), ("9, 'quick'", "0, 0, 'k'")):
+        before.execute(f"INSERT INTO usage ({columns}) VALUES ({ids}, {same}, {times})")
+    sums = "SELECT requests, prompt_tokens, completion_tokens, cost, first_token_ms, first_tokens, total_ms, answers"
+    assert before.execute(f"{sums} FROM usage_quarters").fetchall() == [(3, 30, 15, 21, 100, 2, 900, 3)]
+    before.close()
+    connection = opening.connect(path)
+    rows = "SELECT id, inference_id, total_ms FROM usage ORDER BY id"
+    assert connection.execute(rows).fetchall() == [(3, "chat", 900), (5, "item", None), (9, "quick", 0)]
+    for table in ("usage_quarters", "usage_sessions"):
+        assert connection.execute(f"{sums} FROM {table}").fetchall() == [(3, 30, 15, 21, 100, 2, 900, 2)]
+    connection.close()
+
+
 def test_a_newer_version_is_refused_and_not_touched(tmp_path: Path) -> None:
     path = tmp_path / "db"
     connection = at_version(str(path), NEWEST)

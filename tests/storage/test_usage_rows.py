@@ -193,6 +193,7 @@ usage_rows = st.lists(
         reasoning_tokens=st.none() | st.integers(0, 9),
         cost=st.none() | st.integers(0, 10**7).map(lambda nano: nano / NANO),
         first_token_ms=st.none() | st.integers(0, 900),
+        total_ms=st.none() | st.integers(0, 900),
         cached=st.booleans(),
     ),
     max_size=15,
@@ -209,7 +210,7 @@ def model(items: list[UsageRow], key: Any) -> Sums:
     """The sums of some rows, in Python."""
     used = [item for item in items if not item.cached]
     timed = [item for item in used if item.first_token_ms is not None]
-    answers = [item for item in used if item.outcome == "done"]
+    times = [item.total_ms for item in used if item.outcome == "done" and item.total_ms is not None]
     unpriced = [item for item in items if item.cost is None and item.total_tokens]
     return Sums(
         key,
@@ -224,8 +225,8 @@ def model(items: list[UsageRow], key: Any) -> Sums:
         unpriced=len(unpriced),
         first_token_ms=sum(item.first_token_ms or 0 for item in timed),
         first_tokens=len(timed),
-        total_ms=sum(item.total_ms for item in answers),
-        answers=len(answers),
+        total_ms=sum(times),
+        answers=len(times),
     )
 
 
