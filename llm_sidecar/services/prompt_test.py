@@ -1,8 +1,8 @@
 """`llm:profiles:test`: one small question to a profile, to see whether it answers.
 
 Law: an inference like any other (slots, figures, usage), without a retry and with a short deadline, which is sent
-though the origin failed before; it is over as soon as there is as much text as will be shown. Whatever goes wrong behind the profile is a result, in words
-for the person who just typed an address. So many a minute, whoever asks.
+though the origin failed before; it is over as soon as there is as much text as will be shown. Whatever goes wrong
+behind the profile is a result, in words for the person who just typed an address. So many a minute, whoever asks.
 """
 
 from __future__ import annotations
