@@ -17,6 +17,9 @@ from llm_sidecar.wire.error_codes import ErrorObject, error_object
 RequestId = str | int | float | None
 _MAX_ID_LENGTH: Final = 256
 """Characters of an id, or digits: it comes back in the answer, which must stay within the limit of a line."""
+_SURROGATES: Final = tuple(f"\\u{first}{second}".encode() for first in "dD" for second in "89abcdefABCDEF")
+"""How the escape of half a character begins."""
+_NO_SURROGATE: Final = b"\\uff"
 _decode: Final = msgspec.json.Decoder().decode
 _encode: Final = msgspec.json.Encoder().encode
 
@@ -67,7 +70,7 @@ def decode_line(line: bytes, max_batch_items: int) -> Message | Batch:
         line.decode("utf-8")
         value = _decode(line)
     except (UnicodeDecodeError, msgspec.DecodeError, RecursionError):
-        return Invalid(None, SidecarError("PARSE_ERROR", "The line is not valid JSON in UTF-8."))
+        return _cut_in_half(line) or Invalid(None, SidecarError("PARSE_ERROR", "The line is not valid JSON in UTF-8."))
     if not isinstance(value, list):
         return _classify(value)
     if not value:
@@ -76,6 +79,24 @@ def decode_line(line: bytes, max_batch_items: int) -> Message | Batch:
         message = f"The batch has {len(value)} items; the limit is {max_batch_items}."
         return Invalid(None, SidecarError("MESSAGE_TOO_LARGE", message))
     return Batch([_classify(item) for item in value])
+
+
+def _cut_in_half(line: bytes) -> Invalid | None:
+    """What is unreadable only for half a surrogate pair: who cuts a text in JavaScript sends such. It keeps its id."""
+    readable = line
+    for escape in _SURROGATES:
+        readable = readable.replace(escape, _NO_SURROGATE)
+    try:
+        value = _decode(readable) if readable != line else None
+    except (UnicodeDecodeError, msgspec.DecodeError, RecursionError):
+        value = None
+    if not (isinstance(value, dict) and isinstance(value.get("method"), str)):
+        return None
+    request_id = value.get("id")
+    if isinstance(request_id, str) and any(character == "\\" or character >= "\uff00" for character in request_id):
+        request_id = None  # it may have been another before
+    message = "A text of the line is cut in the middle of a character: it holds half of a surrogate pair."
+    return Invalid(request_id if _is_id(request_id) else None, SidecarError("PARSE_ERROR", message))
 
 
 def _classify(value: Any) -> Message:

@@ -141,6 +141,26 @@ def test_what_is_not_strict_json_in_utf8_is_a_parse_error(line: bytes, what: str
     assert problem(line) == (None, "PARSE_ERROR"), what
 
 
+@pytest.mark.parametrize(
+    ("members", "request_id"),
+    [
+        (r'"id": 7, "params": {"text": "a\ud83d"}', 7),
+        (r'"id": "é", "params": ["\uDE00 b"]', "é"),
+        (r'"id": 7, "params": {"text": "\ud83d\ude00"}, "more": "\udFFF"', 7),
+        (r'"id": "a\ud83d"', None),
+        (r'"id": [1], "params": ["\ud83d"]', None),
+        (r'"params": ["\ud83d"]', None),
+        (r'"id": 7, "params": ["\ud83d", NaN]', None),
+        (r'"id": 7, "params": ["\ud83d"', None),
+    ],
+)
+def test_a_text_cut_in_the_middle_of_a_character_is_refused_under_the_id_of_its_request(
+    members: str, request_id: Any
+) -> None:
+    line = f'{{"jsonrpc": "2.0", "method": "ping", {members}}}'.encode()
+    assert problem(line) == (request_id, "PARSE_ERROR")
+
+
 @pytest.mark.parametrize("text", ["\u0000", "\u2028\u2029", "\ufeff", "\uffff", "😀", "e\u0301", "\u007f\u0085"])
 def test_a_string_is_never_silently_altered(text: str) -> None:
     for line in (
