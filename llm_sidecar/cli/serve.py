@@ -79,6 +79,10 @@ async def _run(settings: Settings, descriptors: ProtocolDescriptors) -> Exit:
     return await sidecar.run(watch_parent=True)
 
 
+def _names_a_secret(variable: str) -> bool:
+    return variable.endswith("_API_KEY") or variable == "LLM_SIDECAR_VAULT_KEY"
+
+
 def _harden() -> None:
     from llm_sidecar.vault.hardening import harden
 
@@ -121,6 +125,8 @@ def _settings(arguments: list[str]) -> Settings:
         else:
             raise ValueError(f"`{name}` is not an option of serve, or lacks its value\n\n{USAGE}")
     log.configure(values["--log-level"] or "")
+    if values["--key-fd"] or values["--passphrase-fd"] or any(map(_names_a_secret, os.environ)):
+        _harden()  # at once: a host may take its time to say something
     folder = data_dir(values["--data-dir"], os.environ)
     return Settings(
         data_dir=IN_MEMORY if flags["--in-memory"] else folder,

@@ -6,7 +6,6 @@ closed; the variable leaves the environment, whether it is used or not. Without 
 
 from __future__ import annotations
 
-import os
 from collections.abc import MutableMapping
 from typing import TYPE_CHECKING, Final
 
@@ -17,7 +16,6 @@ if TYPE_CHECKING:
     from llm_sidecar.vault.key_sources import KeySource
 
 _VARIABLE: Final = "LLM_SIDECAR_VAULT_KEY"
-_LONGEST_PASSPHRASE: Final = 4_096
 
 
 def take_key_source(
@@ -40,7 +38,9 @@ def take_key_source(
     return key_sources.first_of(
         None if key_fd is None else key_sources.key_from_descriptor(_number(key_fd, "--key-fd")),
         key_sources.Keyring() if keyring else None,
-        None if passphrase_fd is None else key_sources.Passphrase(_passphrase(passphrase_fd)),
+        None
+        if passphrase_fd is None
+        else key_sources.passphrase_from_descriptor(_number(passphrase_fd, "--passphrase-fd")),
         key_sources.key_from_environment(environment, allowed=allow_env_key),
     )
 
@@ -49,17 +49,3 @@ def _number(text: str, option: str) -> int:
     if not text.isdigit() or not 2 < int(text) < 2**31:
         raise ValueError(f"`{option}` takes the number of an open file descriptor above 2")
     return int(text)
-
-
-def _passphrase(text: str) -> str:
-    """The first line on a descriptor."""
-    number = _number(text, "--passphrase-fd")
-    try:
-        with os.fdopen(number, "rb") as file:
-            passphrase = file.readline(_LONGEST_PASSPHRASE).decode("utf-8").strip("\r\n")
-    except (OSError, ValueError):
-        raise ValueError(f"`--passphrase-fd`: descriptor {number} cannot be read") from None
-    hide(passphrase)
-    if not passphrase:
-        raise ValueError(f"`--passphrase-fd`: descriptor {number} holds no passphrase")
-    return passphrase

@@ -8,9 +8,8 @@ from typing import Any, Final
 
 from llm_sidecar.rpc.context import Context, Handler
 
-_NEED_NO_KEY: Final = frozenset(
-    {"llm:cancel", "llm:get-status", "llm:inference:attach", "llm:window:closed", "llm:vault:status"}
-)
+_NEED_NO_KEY: Final = frozenset({"llm:cancel", "llm:get-status", "llm:inference:attach", "llm:window:closed"})
+"""`llm:vault:status` is not among them: it would say `locked`, and a host would ask its user for what is there."""
 
 
 def waiting_for(opening: asyncio.Task[None], handlers: dict[str, Handler]) -> dict[str, Handler]:

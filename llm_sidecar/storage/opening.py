@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import stat
 from typing import Final
 from urllib.parse import quote
 
@@ -73,6 +74,8 @@ def storage_error(error: sqlite3.DatabaseError, *, is_write: bool) -> SidecarErr
 def _look_at_header(path: str) -> None:
     """Refuse what is not ours or too new, without SQLite, which might tidy up after whoever wrote it."""
     try:
+        if not stat.S_ISREG(os.stat(path).st_mode):  # a pipe would hold up everything that waits
+            raise SidecarError("STORAGE_READ_ERROR", _ADVICE["cannotOpen"], details={"reason": "cannotOpen"})
         with open(path, "rb") as file:
             header = file.read(100)
     except FileNotFoundError:

@@ -1,6 +1,7 @@
 """Less of the process's memory in other hands: no core dump, and on Linux no look into it.
 
-Law: best effort, before the first key is read; where a system has no word for it, nothing happens.
+Law: best effort, before the first key is read (what is in the environment is readable until then); where a system has
+no word for it, nothing happens.
 """
 
 from __future__ import annotations

@@ -14,6 +14,7 @@ from collections.abc import MutableMapping
 from typing import Final, Protocol
 
 from llm_sidecar.errors import FieldProblem, InvalidParams
+from llm_sidecar.redaction import hide
 from llm_sidecar.vault.os_keyring import Keyring
 from llm_sidecar.vault.passphrase import Passphrase
 from llm_sidecar.vault.sealed_box import KEY_BYTES
@@ -28,12 +29,14 @@ __all__ = [
     "host_key",
     "key_from_descriptor",
     "key_from_environment",
+    "passphrase_from_descriptor",
 ]
 
 ENVIRONMENT_VARIABLE: Final = "LLM_SIDECAR_VAULT_KEY"
 _DESCRIPTOR_PATIENCE_MS: Final = 2_000
 _MOST_BYTES: Final = 256
 """More than 32 bytes in any notation."""
+MOST_PASSPHRASE_BYTES: Final = 4_096
 
 
 class KeySource(Protocol):
@@ -100,10 +103,7 @@ def key_from_descriptor(descriptor: int) -> RawKey:
     The descriptor is closed in any case. Waits for two seconds at most. Raises `InvalidParams`."""
     if descriptor <= 2:
         raise InvalidParams([FieldProblem("--key-fd", "must be 3 or more: the first three are not for keys")])
-    try:
-        data = _read_all(descriptor)
-    except (OSError, ValueError):
-        data = None
+    data = _read(descriptor, _MOST_BYTES)
     if data is None:
         raise InvalidParams([FieldProblem("--key-fd", f"descriptor {descriptor} cannot be read to its end within 2 s")])
     key = data if len(data) == KEY_BYTES else _from_base64(data.strip())
@@ -112,21 +112,44 @@ def key_from_descriptor(descriptor: int) -> RawKey:
     return RawKey("key-fd", key)
 
 
-def _read_all(descriptor: int) -> bytes | None:
+def passphrase_from_descriptor(descriptor: int) -> Passphrase:
+    """The passphrase behind `--passphrase-fd N`: its first line. The descriptor is closed in any case. Waits for two
+    seconds at most. Raises `InvalidParams`."""
+    data = _read(descriptor, MOST_PASSPHRASE_BYTES + 2, end=b"\n")
+    if data is None:
+        raise InvalidParams([FieldProblem("--passphrase-fd", f"descriptor {descriptor} gives no line within 2 s")])
+    line = data.partition(b"\n")[0].removesuffix(b"\r")
+    try:
+        text = line.decode()
+    except UnicodeDecodeError:
+        text = ""
+    if not text or len(line) > MOST_PASSPHRASE_BYTES:
+        rule = f"must give a passphrase of 1 to {MOST_PASSPHRASE_BYTES} bytes of UTF-8"
+        raise InvalidParams([FieldProblem("--passphrase-fd", rule)])
+    hide(text)
+    return Passphrase(text)
+
+
+def _read(descriptor: int, most: int, end: bytes | None = None) -> bytes | None:
+    """What is there, up to its end (or to `end`, which comes with it), one piece above `most` at most; None where it
+    cannot be read, or nothing comes for two seconds. It is closed."""
     data = b""
     try:
-        while len(data) <= _MOST_BYTES:
-            if hasattr(select, "poll"):
-                poll = select.poll()
-                poll.register(descriptor, select.POLLIN)
-                if not poll.poll(_DESCRIPTOR_PATIENCE_MS):
-                    return None
-            piece = os.read(descriptor, _MOST_BYTES)
-            if not piece:
-                break
-            data += piece
-    finally:
-        os.close(descriptor)
+        try:
+            while len(data) <= most and (end is None or end not in data):
+                if hasattr(select, "poll"):
+                    poll = select.poll()
+                    poll.register(descriptor, select.POLLIN)
+                    if not poll.poll(_DESCRIPTOR_PATIENCE_MS):
+                        return None
+                piece = os.read(descriptor, most)
+                if not piece:
+                    break
+                data += piece
+        finally:
+            os.close(descriptor)
+    except (OSError, ValueError):
+        return None
     return data
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -170,10 +172,22 @@ def test_a_key_may_come_on_a_descriptor(spawn: Spawn, tmp_path: Path, option: st
         create(host, server.url)
         stop(host)
         again = spawn_with_descriptor(spawn, option, text, data_dir=tmp_path / "data")
-        told = ask(again)
-        assert told.text == "Hello!", "also the first request, while the key is being derived"
-        assert again.call("llm:vault:status")["source"] == source
+        status = again.call("llm:vault:status")
+        assert (status["state"], status["source"]) == ("open", source), "also while the key is still being derived"
+        assert ask(again).text == "Hello!"
         assert text.strip() not in again.stderr() + host.stderr()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="/proc is Linux's: whether a waiting process may leave a core dump")
+@pytest.mark.parametrize("given", ["--key-fd", "--passphrase-fd", "OPENAI_API_KEY", "LLM_SIDECAR_VAULT_KEY"])
+def test_a_process_that_holds_a_secret_is_hardened_before_its_host_says_who_it_is(spawn: Spawn, given: str) -> None:
+    if given.startswith("--"):
+        host = spawn_with_descriptor(spawn, given, VAULT_KEY)
+    else:
+        host = spawn(environment={given: VAULT_KEY})
+    host.call("ping")
+    (core,) = re.findall(r"^Max core file size +(\S+) +(\S+)", Path(f"/proc/{host.pid}/limits").read_text(), re.M)
+    assert core == ("0", "0")
 
 
 def test_what_the_host_gives_comes_first(spawn: Spawn) -> None:
@@ -188,7 +202,8 @@ def test_a_descriptor_without_a_key_is_wrong_usage(spawn: Spawn) -> None:
         assert "--key-fd" in host.stderr()
         assert not text or text not in host.stderr()
     for number in ("0", "x", "-3", "99999"):
-        assert spawn("--key-fd", number).wait() == 2
+        for option in ("--key-fd", "--passphrase-fd"):
+            assert spawn(option, number).wait() == 2
 
 
 def test_the_variable_counts_only_where_that_is_allowed_and_leaves_the_environment(spawn: Spawn) -> None:

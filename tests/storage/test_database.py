@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sqlite3
 import threading
 from collections.abc import Callable
@@ -126,6 +127,20 @@ def test_everything_asked_for_is_done_before_it_closes_and_nothing_after(run: Ru
         again = Database.open(str(tmp_path))
         assert len(await again.read(names)) == 500
         await again.aclose()
+
+    run(main())
+
+
+@pytest.mark.parametrize("put_there", [os.mkfifo, os.mkdir])
+def test_what_is_no_file_is_a_problem_at_once(run: Run, tmp_path: Path, put_there: Callable[[Path], None]) -> None:
+    """Opened like a file, a pipe would keep everybody waiting."""
+    put_there(tmp_path / "llm-sidecar.sqlite3")
+
+    async def main() -> None:
+        database = Database.open(str(tmp_path))
+        assert database.problem is not None
+        assert (database.problem.code, database.problem.details) == ("STORAGE_READ_ERROR", {"reason": "cannotOpen"})
+        await database.aclose()
 
     run(main())
 
