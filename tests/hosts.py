@@ -3,6 +3,9 @@
 Law: reading happens only where a test asks for it (a host that does not read is a thing to test), every wait has a
 deadline, and stderr goes to a file, so that it can neither fill up nor be lost. `PATIENCE` is no measurement: it only
 keeps a broken sidecar from hanging the run.
+
+`LLM_SIDECAR_COMMAND` (a path, or a JSON array of a program and its first arguments, as in the Electron example) names
+the sidecar to test, such as the packaged one; without it, it is the source, run by this Python.
 """
 
 from __future__ import annotations
@@ -21,9 +24,23 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 PATIENCE = 30.0
 TERMINALS = ("llm:done", "llm:error")
 _READ_BYTES = 1 << 20
+
+
+def _command_under_test(named: str) -> tuple[str, ...]:
+    if not named:
+        return (sys.executable, "-m", "llm_sidecar")
+    program, *arguments = json.loads(named) if named.startswith("[") else [named]
+    return (str(Path(program).resolve()), *arguments)
+
+
+IS_PACKAGED = bool(os.environ.get("LLM_SIDECAR_COMMAND"))
+SIDECAR = _command_under_test(os.environ.get("LLM_SIDECAR_COMMAND", ""))
+"""The words that start the command `llm-sidecar`; `serve` and the like come after them."""
 
 
 class HostTimeout(AssertionError):
@@ -35,6 +52,8 @@ class Host:
 
     `stdin` and `stdout` are given to the child as they are; without them each is a new pipe. `stderr` is the path of a
     file; `stderr_to` takes its place (a descriptor, or `subprocess.STDOUT`). `pass_fds` are left open for it.
+    `launcher` is the source of a Python program that becomes the command that follows on its command line; `program`
+    is one that is itself the sidecar, with a fault put in: there is no such packaged one, the test is skipped.
     """
 
     def __init__(
@@ -43,12 +62,21 @@ class Host:
         data_dir: Path,
         stderr: Path,
         environment: Mapping[str, str] | None = None,
-        command: Iterable[str] = ("-m", "llm_sidecar", "serve"),
+        command: Iterable[str] = ("serve",),
+        launcher: str | None = None,
+        program: str | None = None,
         stdin: Any = subprocess.PIPE,
         stdout: Any = subprocess.PIPE,
         stderr_to: int | None = None,
         pass_fds: Sequence[int] = (),
     ) -> None:
+        words = [*SIDECAR, *command]
+        if launcher is not None:
+            words = [sys.executable, "-c", launcher, *words]
+        if program is not None:
+            if IS_PACKAGED:
+                pytest.skip("it puts Python code into the sidecar, and LLM_SIDECAR_COMMAND names a packaged one")
+            words = [sys.executable, "-c", program]
         self._stderr_path = stderr
         self._received = bytearray()
         self._searched = 0
@@ -56,7 +84,7 @@ class Host:
         self.inbox: deque[Any] = deque()
         with stderr.open("ab") as stderr_file:
             self.process = subprocess.Popen(
-                [sys.executable, *command, *options],
+                [*words, *options],
                 stdin=stdin,
                 stdout=stdout,
                 stderr=stderr_file if stderr_to is None else stderr_to,

@@ -17,7 +17,7 @@ import llm_sidecar
 
 ROOT = Path(llm_sidecar.__file__).parent
 FLOORS = (
-    {"__init__", "errors", "redaction"},
+    {"__init__", "errors", "packaged", "redaction"},
     {"limits", "log", "messages"},
     {"wire"},
     {"rpc", "providers", "vault", "storage"},

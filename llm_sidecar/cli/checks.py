@@ -21,6 +21,7 @@ from llm_sidecar.cli.local_servers import LocalServer
 from llm_sidecar.cli.printable import printable
 from llm_sidecar.errors import InvalidParams
 from llm_sidecar.limits import Limits, limits_from_environment
+from llm_sidecar.packaged import is_packaged
 from llm_sidecar.providers.brands import BRANDS, Brand
 from llm_sidecar.settings import data_dir, load_limits
 
@@ -87,7 +88,8 @@ def _packages() -> Check:
 
 def _extra(package: str, extra: str) -> Check:
     version = _version_of(package)
-    detail = version or f"not installed (pip install 'llm-sidecar[{extra}]')"
+    absent = "not in this package" if is_packaged() else f"not installed (pip install 'llm-sidecar[{extra}]')"
+    detail = version or absent
     return Check(package, "note", detail, {"version": version})
 
 

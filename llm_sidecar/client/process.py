@@ -31,6 +31,7 @@ from llm_sidecar.messages.generation import GeneratedText, GenerateTextParams
 from llm_sidecar.messages.handshake import PROTOCOL_VERSION, ClientInfo, InitializeParams, InitializeResult
 from llm_sidecar.messages.inference import InferenceParams
 from llm_sidecar.messages.session import SessionRunParams
+from llm_sidecar.packaged import is_packaged
 from llm_sidecar.wire.framing import LineFramer
 
 _START_SECONDS: Final = 30.0
@@ -45,7 +46,8 @@ _MAX_LOG_LINE: Final = 64 * KIB
 _LOG_LINES_KEPT: Final = 20
 
 # Without -P, a `random.py` in the host's working directory would be imported by the sidecar.
-_COMMAND: Final = (sys.executable, "-P", "-m", "llm_sidecar", "serve")
+_THIS_PYTHON: Final = () if is_packaged() else ("-P", "-m", "llm_sidecar")
+_COMMAND: Final = (sys.executable, *_THIS_PYTHON, "serve")
 
 
 class SidecarDied(SidecarError):

@@ -16,7 +16,6 @@ import select
 import signal
 import struct
 import subprocess
-import sys
 import termios
 import time
 from collections.abc import Mapping
@@ -24,9 +23,8 @@ from pathlib import Path
 
 import psutil
 
-from tests.hosts import PATIENCE, HostTimeout, child_environment, wait_until
+from tests.hosts import PATIENCE, SIDECAR, HostTimeout, child_environment, wait_until
 
-COMMAND = (sys.executable, "-m", "llm_sidecar")
 _ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)")
 _SETTINGS_OF_THE_TESTER = ("PYTHONUNBUFFERED", "NO_COLOR", "FORCE_COLOR", "COLUMNS", "LINES", "TERM")
 
@@ -43,7 +41,7 @@ def environment(home: Path, extra: Mapping[str, str]) -> dict[str, str]:
 def run_to_end(home: Path, *arguments: str, stdin: str = "", **extra: str) -> subprocess.CompletedProcess[str]:
     """Run a command without a terminal; `extra` are environment variables."""
     return subprocess.run(
-        [*COMMAND, *arguments],
+        [*SIDECAR, *arguments],
         input=stdin,
         capture_output=True,
         text=True,
@@ -61,7 +59,7 @@ class Terminal:
         self._screen, keyboard = pty.openpty()
         fcntl.ioctl(self._screen, termios.TIOCSWINSZ, struct.pack("HHHH", height, width, 0, 0))
         self._process = subprocess.Popen(
-            [*COMMAND, *arguments],
+            [*SIDECAR, *arguments],
             stdin=keyboard,
             stdout=keyboard,
             stderr=keyboard,

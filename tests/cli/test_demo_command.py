@@ -9,7 +9,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.cli.commands import COMMAND, Terminal, environment, run_to_end
+from tests.cli.commands import Terminal, environment, run_to_end
+from tests.hosts import SIDECAR
 
 ENDLESS = "[[demo: tokens=100000 rate=50]]"
 
@@ -74,7 +75,7 @@ def test_settings_that_stop_the_sidecar_are_shown(tmp_path: Path) -> None:
 @pytest.mark.parametrize("arguments", [("demo", "--prompt", ENDLESS), ("doctor", "--json")])
 def test_a_reader_that_is_gone_ends_it_quietly(arguments: tuple[str, ...], tmp_path: Path) -> None:
     with subprocess.Popen(
-        [*COMMAND, *arguments],
+        [*SIDECAR, *arguments],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

@@ -1,6 +1,7 @@
 """Small programs that tests run in place of the plain command: sidecars in bad company.
 
-Law: each is the source of a `python -c` program; what follows it on the command line are the sidecar's arguments.
+Law: each is the source of a `python -c` program; what follows it on the command line are the sidecar's arguments, or
+for WITHOUT_… and PARENT, which only start it, its whole command.
 """
 
 from __future__ import annotations
@@ -66,7 +67,7 @@ sys.meta_path.insert(0, Banner())
 WITHOUT_STDERR: Final = """
 import os, sys
 os.close(2)
-os.execv(sys.executable, [sys.executable, "-m", "llm_sidecar", "serve", *sys.argv[1:]])
+os.execv(sys.argv[1], sys.argv[1:])
 """
 """Starts with descriptor 2 closed."""
 
@@ -124,11 +125,8 @@ adapter.ScriptedProvider.stream = lambda provider, request: Stubborn()
 
 PARENT: Final = """
 import json, os, subprocess, sys
-arguments, keep_pipes = sys.argv[2:], sys.argv[1] == "with-sibling"
-sidecar = subprocess.Popen(
-    [sys.executable, "-m", "llm_sidecar", "serve", *arguments],
-    stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0,
-)
+command, keep_pipes = sys.argv[2:], sys.argv[1] == "with-sibling"
+sidecar = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0)
 sibling = subprocess.Popen(
     [sys.executable, "-c", "import time; time.sleep(120)"],
     stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,

@@ -11,14 +11,13 @@ import os
 import shutil
 import stat
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.hosts import Host, child_environment, line_of, request
+from tests.hosts import SIDECAR, Host, child_environment, line_of, request
 
 Spawn = Callable[..., Host]
 RACES = int(os.environ.get("LLM_SIDECAR_FOLDER_RACES", "10"))
@@ -39,7 +38,7 @@ def outcome(process: subprocess.Popen[bytes]) -> str:
 
 
 def test_of_two_sidecars_started_on_one_folder_at_once_exactly_one_serves(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "llm_sidecar", "serve"]
+    command = [*SIDECAR, "serve"]
     pipe = subprocess.PIPE
     for race in range(RACES):
         folder = tmp_path / f"data-{race}"
@@ -76,6 +75,16 @@ def test_a_folder_is_free_when_its_sidecar_has_ended_however_that_was(spawn: Spa
         third.call("llm:get-status")
         third.close_stdin()
         assert third.wait() == 0
+
+
+def test_a_lock_file_that_was_tidied_away_still_locks(spawn: Spawn, tmp_path: Path) -> None:
+    folder = tmp_path / "one"
+    spawn(data_dir=folder).call("ping")
+    (folder / "lock").unlink()
+    for _ in range(2):  # the second finds the file that the first one made
+        late = spawn(data_dir=folder)
+        assert late.refusal("ping")["data"]["code"] == "DATA_DIR_LOCKED"
+        assert late.wait() == LOCKED
 
 
 def test_what_is_kept_is_the_users_alone(spawn: Spawn, tmp_path: Path) -> None:

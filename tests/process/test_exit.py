@@ -146,19 +146,19 @@ def test_a_full_disk_under_stdout_ends_the_process(spawn: Callable[..., Host]) -
 
 @on_both_forms
 def test_without_a_stderr_it_serves_and_ends_as_ever(spawn: Callable[..., Host], options: tuple) -> None:
-    host = spawn(*options, command=("-c", WITHOUT_STDERR))
+    host = spawn(*options, launcher=WITHOUT_STDERR)
     assert host.call("ping") == {}
     host.infer("[[demo: connect=0 firstToken=0 rate=max text=hello]]", inferenceId="i")
     assert host.answer("i").text == "hello"
     host.close_stdin()
     assert host.wait() == 0
-    host = spawn("--nonsense", *options, command=("-c", WITHOUT_STDERR))
+    host = spawn("--nonsense", *options, launcher=WITHOUT_STDERR)
     assert host.wait() == 2
 
 
-@pytest.mark.parametrize("program", [WITHOUT_STDIN, WITHOUT_STDOUT], ids=["stdin", "stdout"])
-def test_without_stdin_or_stdout_it_does_not_start_and_says_so(spawn: Callable[..., Host], program: str) -> None:
-    host = spawn(command=("-c", program))
+@pytest.mark.parametrize("launcher", [WITHOUT_STDIN, WITHOUT_STDOUT], ids=["stdin", "stdout"])
+def test_without_stdin_or_stdout_it_does_not_start_and_says_so(spawn: Callable[..., Host], launcher: str) -> None:
+    host = spawn(launcher=launcher)
     assert host.wait() == 2
     assert "stdin and stdout must be open" in host.stderr()
     assert "Traceback" not in host.stderr()
@@ -166,7 +166,7 @@ def test_without_stdin_or_stdout_it_does_not_start_and_says_so(spawn: Callable[.
 
 def test_a_name_look_up_that_hangs_does_not_keep_the_process_alive(spawn: Callable[..., Host]) -> None:
     environment = {"OPENAI_COMPATIBLE_BASE_URL": "https://provider.test/v1"}
-    host = spawn(command=("-c", NAMES_NEVER_RESOLVE), environment=environment)
+    host = spawn(program=NAMES_NEVER_RESOLVE, environment=environment)
     asked = {**inference("hello", inferenceId="i"), "providerId": "openai-compatible", "modelId": "m"}
     host.call("llm:inference", asked)
     host.read_until(lambda m: m.get("method") == "llm:thinking")
@@ -177,7 +177,7 @@ def test_a_name_look_up_that_hangs_does_not_keep_the_process_alive(spawn: Callab
 
 
 def test_a_provider_that_cannot_be_cancelled_does_not_keep_the_process_alive(spawn: Callable[..., Host]) -> None:
-    host = spawn(command=("-c", STUBBORN), environment={"LLM_SIDECAR_EXIT_FLUSH_MS": "200"})
+    host = spawn(program=STUBBORN, environment={"LLM_SIDECAR_EXIT_FLUSH_MS": "200"})
     host.infer("hello", inferenceId="i")
     host.call("ping")
     host.close_stdin()

@@ -138,7 +138,7 @@ def test_a_developer_is_shown_the_stack_and_nobody_else(spawn: Callable[..., Hos
         "main()\n"
     )
     for options in ((), ("--dev",)):
-        host = spawn(*options, command=("-c", program))
+        host = spawn(*options, program=program)
         error = host.refusal("llm:get-status")
         assert error["code"] == -32603
         (line,) = host.logs("internal error")

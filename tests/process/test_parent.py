@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from tests.hosts import Host, child_environment, inference, is_running, line_of, request, wait_until
+from tests.hosts import SIDECAR, Host, child_environment, inference, is_running, line_of, request, wait_until
 from tests.process.programs import PARENT
 
 _PROMISED = 4.0
@@ -25,7 +25,7 @@ class Family:
 
     def __init__(self, data_dir: Path, messages: list[Any], *, holds_pipes: bool = True) -> None:
         self.parent = subprocess.Popen(
-            [sys.executable, "-c", PARENT, "with-sibling" if holds_pipes else "alone"],
+            [sys.executable, "-c", PARENT, "with-sibling" if holds_pipes else "alone", *SIDECAR, "serve"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,7 +11,7 @@ import pytest
 from llm_sidecar.errors import InvalidParams
 from llm_sidecar.limits import BOUNDS, Limits, camel, limits_from_environment
 from llm_sidecar.settings import data_dir, load_limits
-from tests.hosts import Host, child_environment
+from tests.hosts import SIDECAR, Host, child_environment
 
 HELLO = {"protocolVersion": 1}
 
@@ -155,7 +154,7 @@ def test_what_is_not_understood_stops_the_start_by_name(
 )
 def test_the_command_line_explains_itself(tmp_path: Path, arguments: tuple, code: int, out: str, err: str) -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "llm_sidecar", *arguments],
+        [*SIDECAR, *arguments],
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,

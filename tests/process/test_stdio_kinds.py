@@ -172,7 +172,7 @@ def test_the_descriptors_are_handed_back_as_they_were(spawn: Callable[..., Host]
 
 
 def test_it_serves_without_a_command_where_stdin_is_no_terminal(spawn: Callable[..., Host]) -> None:
-    host = spawn(command=("-m", "llm_sidecar"))
+    host = spawn(command=())
     assert host.call("ping") == {}
     host.close_stdin()
     assert host.wait() == 0
@@ -181,7 +181,7 @@ def test_it_serves_without_a_command_where_stdin_is_no_terminal(spawn: Callable[
 def test_it_explains_itself_without_a_command_where_stdin_is_a_terminal(
     spawn: Callable[..., Host], terminal: tuple[int, int]
 ) -> None:
-    host = spawn(command=("-m", "llm_sidecar"), stdin=terminal[1])
+    host = spawn(command=(), stdin=terminal[1])
     assert b"usage: llm-sidecar" in host.read_to_end()
     assert host.wait() == 0
 

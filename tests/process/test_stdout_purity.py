@@ -37,7 +37,7 @@ def converse(host: Host) -> list[bytes]:
 
 @pytest.mark.parametrize("options", [(), ("--force-threads",)], ids=["polled", "threads"])
 def test_nothing_that_prints_reaches_the_protocol(spawn: Callable[..., Host], options: tuple) -> None:
-    host = spawn(*options, command=("-c", NOISY))
+    host = spawn(*options, program=NOISY)
     lines = converse(host)
     assert host.wait() == 0
     assert all(json.loads(line)["jsonrpc"] == "2.0" for line in lines)
@@ -49,7 +49,7 @@ def test_nothing_that_prints_reaches_the_protocol(spawn: Callable[..., Host], op
 
 
 def test_a_child_process_can_neither_eat_stdin_nor_hold_the_pipes(spawn: Callable[..., Host]) -> None:
-    host = spawn(command=("-c", NOISY))
+    host = spawn(program=NOISY)
     assert host.process.stdin is not None
     assert host.process.stdout is not None
     pipes = {f"pipe:[{os.fstat(pipe.fileno()).st_ino}]" for pipe in (host.process.stdin, host.process.stdout)}
@@ -64,7 +64,7 @@ def test_a_child_process_can_neither_eat_stdin_nor_hold_the_pipes(spawn: Callabl
 
 
 def test_without_a_stderr_noise_goes_nowhere_and_the_exit_code_is_right(spawn: Callable[..., Host]) -> None:
-    host = spawn(command=("-c", NOISY_WITHOUT_STDERR))
+    host = spawn(program=NOISY_WITHOUT_STDERR)
     lines = converse(host)
     assert all(json.loads(line)["jsonrpc"] == "2.0" for line in lines)
     assert host.wait() == 0

@@ -11,6 +11,7 @@ import pytest
 
 from llm_sidecar.cli.schema import main
 from llm_sidecar.protocol.files import FORMATS, generated_files
+from tests.hosts import SIDECAR
 
 PROTOCOL = Path(__file__).parents[2] / "protocol"
 _GENERATED = generated_files()
@@ -68,7 +69,7 @@ def test_schema_says_where_it_cannot_write(tmp_path: Path, capsys: pytest.Captur
 def test_a_reader_that_has_seen_enough_is_no_error() -> None:
     reader, writer = os.pipe()
     os.close(reader)
-    command = [sys.executable, "-m", "llm_sidecar", "schema"]
+    command = [*SIDECAR, "schema"]
     finished = subprocess.run(command, stdout=writer, stderr=subprocess.PIPE, check=False)
     os.close(writer)
     assert finished.returncode == 0
