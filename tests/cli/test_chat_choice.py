@@ -6,10 +6,9 @@ import pytest
 
 from llm_sidecar.cli.choice import choose
 from llm_sidecar.cli.conversation import Conversation
-from llm_sidecar.cli.local_servers import USUAL_PORTS, LocalServer
+from llm_sidecar.cli.local_servers import LocalServer
 from llm_sidecar.client import DoneEvent
 from llm_sidecar.messages.events import Timings, Usage
-from llm_sidecar.providers.brands import BRANDS
 
 OLLAMA = LocalServer("ollama", "http://127.0.0.1:11434/v1", ["qwen"])
 LLAMA = LocalServer("llama.cpp", "http://127.0.0.1:9931/v1", ["tiny"])
@@ -82,10 +81,6 @@ def test_a_key_for_this_very_server_is_kept() -> None:
         {"OLLAMA_API_KEY": "sk", "OLLAMA_BASE_URL": "http://127.0.0.1:11434/"},
     ):
         assert choose([OLLAMA], environment, None).environment == environment
-
-
-def test_every_usual_port_belongs_to_a_provider_that_exists() -> None:
-    assert set(USUAL_PORTS.values()) <= set(BRANDS)
 
 
 def done(*, cancelled: bool = False) -> DoneEvent:
