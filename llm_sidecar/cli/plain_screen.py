@@ -50,6 +50,9 @@ class PlainScreen:
     def view(self, title: str, *, framed: bool) -> AnswerView:
         return PlainView(set_apart=framed)
 
+    def text(self, text: str) -> None:
+        print(text, flush=True)
+
     def rows(self, rows: Sequence[Row]) -> None:
         width = max(len(row.label) for row in rows)
         print("\n".join(f"{row.label:<{width}}  {row.value}" for row in rows), flush=True)

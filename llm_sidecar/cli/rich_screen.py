@@ -43,6 +43,9 @@ class RichScreen:
     def view(self, title: str, *, framed: bool) -> AnswerView:
         return TerminalView(self._console, printable(title), framed=framed)
 
+    def text(self, text: str) -> None:
+        self._console.print(Text(text))
+
     def rows(self, rows: Sequence[Row]) -> None:
         table = Grid.grid(padding=(0, 2))
         for row in rows:

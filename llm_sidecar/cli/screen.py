@@ -57,6 +57,10 @@ class Screen(Protocol):
         """A place for one answer, set apart from what surrounds it if `framed`."""
         ...
 
+    def text(self, text: str) -> None:
+        """What was written elsewhere, as it stands; its lines may be broken between words."""
+        ...
+
     def rows(self, rows: Sequence[Row]) -> None:
         """A table."""
         ...

@@ -17,6 +17,7 @@ from typing import Any, Final
 import msgspec
 
 from llm_sidecar.cli.failure import run_command
+from llm_sidecar.cli.kept_folder import add_kept_folder
 from llm_sidecar.cli.output import open_screen
 from llm_sidecar.cli.printable import printable
 from llm_sidecar.cli.screen import Row
@@ -26,6 +27,7 @@ from llm_sidecar.messages.session import SessionHistory, SessionInfo, SessionLis
 
 _PAGE: Final = 100
 _SHOWN: Final = 30
+_LONGEST_TITLE: Final = 48
 
 
 def main(arguments: list[str]) -> int:
@@ -36,7 +38,7 @@ def main(arguments: list[str]) -> int:
         "through that application only.",
     )
     folder = argparse.ArgumentParser(add_help=False)
-    folder.add_argument("--data-dir", metavar="DIR", help="the sidecar's folder (else as for `serve`)")
+    add_kept_folder(folder)
     commands = parser.add_subparsers(dest="command", metavar="list | show | export", required=True)
     listing = commands.add_parser("list", parents=[folder], help="the sessions, latest first")
     listing.add_argument("--all", action="store_true", help=f"every session, not the latest {_SHOWN}")
@@ -70,17 +72,19 @@ async def _list(sidecar: SidecarProcess, options: argparse.Namespace) -> None:
     screen = open_screen()
     shown = sessions if options.all else sessions[:_SHOWN]
     more = "" if len(shown) == len(sessions) else f"the latest {_SHOWN}; --all lists every one; "
-    screen.heading("sessions", more + "`llm-sidecar sessions show ID` tells what was said in one")
+    note = more + "`llm-sidecar sessions show ID` tells what was said in one" if shown else "none is kept here"
+    screen.heading("sessions", note)
     if shown:
-        screen.rows([Row(printable(info.session_id), _facts(info)) for info in shown])
+        screen.rows([Row(_in_one_line(info.session_id), _facts(info)) for info in shown])
 
 
 async def _show(sidecar: SidecarProcess, options: argparse.Namespace) -> None:
     info = msgspec.convert(await sidecar.request("llm:session:get", {"sessionId": options.session}), SessionInfo)
-    print(printable(heading_of(info)))
+    screen = open_screen()
+    screen.text(printable(heading_of(info)))
     async for page in _pages(sidecar, "llm:session:history", {"sessionId": options.session}):
         for message in msgspec.convert(page, SessionHistory).messages:
-            print(printable(markdown_of(message)))
+            screen.text(printable(markdown_of(message)))
 
 
 async def _export(sidecar: SidecarProcess, options: argparse.Namespace) -> None:
@@ -111,17 +115,23 @@ async def _pages(sidecar: SidecarProcess, method: str, params: dict[str, Any]) -
 def _facts(info: SessionInfo) -> str:
     at = datetime.fromtimestamp(info.last_activity / 1000).strftime("%Y-%m-%d %H:%M")
     facts = [
+        _title(info),
         at,
         f"{info.message_count} messages",
         f"{info.total_tokens:,} tokens",
         f"${info.total_cost:.4f}" if info.total_cost is not None else "",
         info.model_id or info.provider_id or "",
-        _title(info),
     ]
-    return printable(", ".join(fact for fact in facts if fact))
+    return _in_one_line(", ".join(fact for fact in facts if fact))
 
 
 def _title(info: SessionInfo) -> str:
     """What the application calls it, where it says so in the usual place."""
     title = (info.metadata or {}).get("title")
-    return f"“{title[:60]}”" if isinstance(title, str) and title else ""
+    if not isinstance(title, str) or not title:
+        return ""
+    return f"“{title}”" if len(title) <= _LONGEST_TITLE else f"“{title[: _LONGEST_TITLE - 1]}…”"
+
+
+def _in_one_line(text: str) -> str:
+    return printable(" ".join(text.split()))

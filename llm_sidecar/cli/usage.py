@@ -15,6 +15,7 @@ from typing import Any, Final, get_args
 import msgspec
 
 from llm_sidecar.cli.failure import run_command
+from llm_sidecar.cli.kept_folder import add_kept_folder
 from llm_sidecar.cli.output import open_screen
 from llm_sidecar.cli.printable import printable
 from llm_sidecar.cli.screen import Row, Tone
@@ -43,7 +44,7 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--to", dest="end", metavar="DATE", type=_date, help="the last day (default: today)")
     parser.add_argument("--all", action="store_true", help=f"show every row, not the first {_ROWS}")
     parser.add_argument("--json", action="store_true", help="print the sidecar's answer as one JSON object")
-    parser.add_argument("--data-dir", metavar="DIR", help="the sidecar's folder (else as for `serve`)")
+    add_kept_folder(parser)
     options = parser.parse_args(arguments)
     if options.start and options.end and options.start > options.end:
         parser.error("--from is after --to")
@@ -116,7 +117,7 @@ def _show(
 
 def _range(options: argparse.Namespace) -> str:
     if options.start is None:
-        first = f"{_DAYS} days"
+        first = f"the last {_DAYS} days" if options.end is None else f"{_DAYS} days"
     else:
         first = "all" if options.start == _FIRST_DAY else f"from {options.start}"
     return first if options.end is None else f"{first} to {options.end}"

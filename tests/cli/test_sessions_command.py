@@ -22,7 +22,8 @@ def kept(home: Path) -> str:
         async with SidecarProcess.start(
             arguments=["--data-dir", folder], environment=child_environment(home, {})
         ) as sidecar:
-            await sidecar.request("llm:session:create", {"sessionId": "empty"})
+            title = "A title of\ntwo lines" + " and many words" * 10
+            await sidecar.request("llm:session:create", {"sessionId": "empty", "metadata": {"title": title}})
             config = {
                 "sessionId": "talk",
                 "providerId": "demo",
@@ -48,6 +49,7 @@ def test_the_latest_is_listed_first(tmp_path: Path) -> None:
     assert "2 messages" in first
     assert "“Ann”" in first
     assert second.startswith("empty  ")
+    assert "  “A title of two lines and many words and many wo…”, 2" in second
     listed = json.loads(run_to_end(tmp_path, "sessions", "list", "--json", "--data-dir", folder).stdout)
     assert [info["sessionId"] for info in listed] == ["talk", "empty"]
 
@@ -69,9 +71,17 @@ def test_what_was_said_is_shown_and_exported(tmp_path: Path) -> None:
 
 
 def test_what_is_not_there_is_an_error_for_people(tmp_path: Path) -> None:
-    done = run_to_end(tmp_path, "sessions", "show", "nobody", "--data-dir", str(tmp_path / "new"))
+    new = tmp_path / "new"
+    done = run_to_end(tmp_path, "sessions", "list", "--data-dir", str(new))
+    assert (done.returncode, done.stdout) == (2, "")
+    assert f"there is no folder '{new}'" in done.stderr
+    assert not new.exists()
+    new.mkdir()
+    done = run_to_end(tmp_path, "sessions", "show", "nobody", "--data-dir", str(new))
     assert done.returncode == 1
     assert "SESSION_NOT_FOUND" in done.stderr
     assert not done.stdout
     assert run_to_end(tmp_path, "sessions").returncode == 2
-    assert run_to_end(tmp_path, "sessions", "list", "--data-dir", str(tmp_path / "new")).returncode == 0
+    done = run_to_end(tmp_path, "sessions", "list", "--data-dir", str(new))
+    assert (done.returncode, done.stdout) == (0, "")
+    assert "none is kept here" in done.stderr

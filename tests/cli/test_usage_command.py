@@ -17,6 +17,7 @@ from llm_sidecar.storage.clock import now_ms
 from llm_sidecar.storage.database import Database
 from llm_sidecar.storage.usage import UsageRows
 from tests.cli.commands import Terminal, run_to_end
+from tests.hosts import into_python
 from tests.storage.test_usage_rows import row
 
 DAY = 86_400_000
@@ -49,7 +50,7 @@ def test_in_a_pipe_it_is_an_aligned_table_without_control_codes(tmp_path: Path) 
             "total          2         20          10  $12.00               100 ms",
         ],
     )
-    assert said.stderr == "usage: 30 days, by model; bars are cost\n"
+    assert said.stderr == "usage: the last 30 days, by model; bars are cost\n"
 
 
 @pytest.mark.parametrize("width", [40, 60, 100])
@@ -74,6 +75,7 @@ def test_without_colour_the_bars_are_still_there(tmp_path: Path) -> None:
     assert "\x1b[3" not in terminal.output
 
 
+@into_python
 def test_a_terminal_without_unicode_gets_bars_it_can_show(tmp_path: Path) -> None:
     folder = kept(tmp_path, {})
     ascii_only = {"LC_ALL": "C", "LANG": "C", "PYTHONUTF8": "0", "PYTHONIOENCODING": "ascii"}
@@ -110,8 +112,13 @@ def test_only_the_first_rows_are_shown_unless_all_are_asked_for(tmp_path: Path) 
 
 
 def test_nothing_used_is_said(tmp_path: Path) -> None:
+    (tmp_path / "new").mkdir()
     said = run_to_end(tmp_path, "usage", "--data-dir", str(tmp_path / "new"))
-    assert (said.returncode, said.stdout, said.stderr) == (0, "", "usage: 30 days, nothing was used\n")
+    assert (said.returncode, said.stdout, said.stderr) == (0, "", "usage: the last 30 days, nothing was used\n")
+    said = run_to_end(tmp_path, "usage", "--data-dir", str(tmp_path / "misspelt"))
+    assert (said.returncode, said.stdout) == (2, "")
+    assert "there is no folder" in said.stderr
+    assert not (tmp_path / "misspelt").exists()
 
 
 @pytest.mark.parametrize(
