@@ -23,7 +23,7 @@ from typing import Any
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, rule
 
-from tests.hosts import Host
+from tests.hosts import PATIENCE, Host
 
 LIMITS = {
     "LLM_SIDECAR_SESSION_CHECKPOINT_MS": "50",
@@ -84,7 +84,8 @@ class KillMachine(RuleBasedStateMachine):
         if random.random() < 0.4:
             self.let_it_work(random.randrange(80))
         else:
-            self.hear_promises(random.randrange(1, 9))
+            self.hear_promises(random.randrange(8))
+            self.await_a_word()
         self.kill()
 
     def let_it_work(self, milliseconds: int) -> None:
@@ -96,10 +97,16 @@ class KillMachine(RuleBasedStateMachine):
                 self.hear()
 
     def hear_promises(self, count: int) -> None:
-        """So many more answers and ends come, as long as there are some to come. What dies now has just promised."""
+        """So many more answers and ends come, as long as there are some to come."""
         enough = self._promises + count
         while self.asked and self._promises < enough:
             self.hear()
+
+    def await_a_word(self) -> None:
+        """The sidecar has said something more, if anything was to come. What dies now has just promised."""
+        assert self.host.process.stdout is not None
+        if self.asked:
+            select.select([self.host.process.stdout.fileno()], [], [], PATIENCE)
 
     def kill(self) -> None:
         """At whatever it does now; a new one must find what was acknowledged."""
