@@ -23,7 +23,7 @@ class OpenAIParams(Struct, omit_defaults=True, kw_only=True, forbid_unknown_fiel
     """A JSON object of OpenAI's that a host sends: unknown fields are an error."""
 
 
-ToolName = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
+ToolName = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{1,64}$", description="1 to 64 letters, digits, `_` or `-`")]
 MaxTokens = Annotated[int, Meta(ge=1, le=100_000)]
 StopSequence = Annotated[str, Meta(min_length=1, max_length=500)]
 Zero = Annotated[float, Meta(ge=0, le=0)]

@@ -25,7 +25,9 @@ class TextPart(Params, kw_only=True, tag_field="type", tag="text"):
 class ImagePart(Params, kw_only=True, tag_field="type", tag="image"):
     """An image by value (`mediaType` and base64 `data`) or by `url`, never both."""
 
-    media_type: Annotated[str, Meta(pattern=r"^image/[a-z0-9.+-]{1,40}$")] | None = None
+    media_type: Annotated[str, Meta(pattern=r"^image/[a-z0-9.+-]{1,40}$", description="such as `image/png`")] | None = (
+        None
+    )
     data: str | None = None
     url: Annotated[str, Meta(min_length=1, max_length=8_192)] | None = None
 
@@ -62,7 +64,7 @@ class Message(Params, kw_only=True):
 class ToolDefinition(Params, kw_only=True):
     """A function the model may call; `parameters` is a JSON Schema object."""
 
-    name: Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
+    name: Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{1,64}$", description="1 to 64 letters, digits, `_` or `-`")]
     description: Annotated[str, Meta(max_length=10_000)] | None = None
     parameters: dict[str, Any] | None = None
     strict: bool | None = None
@@ -88,7 +90,7 @@ class JsonFormat(Params, kw_only=True, tag_field="type", tag="json"):
 class JsonSchemaFormat(Params, kw_only=True, tag_field="type", tag="jsonSchema"):
     """JSON that fits `schema`."""
 
-    name: Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
+    name: Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{1,64}$", description="1 to 64 letters, digits, `_` or `-`")]
     schema: dict[str, Any]
     strict: bool | None = None
 

@@ -39,7 +39,7 @@ class SubmitJobParams(Params, kw_only=True):
 class BatchRequest(Params, kw_only=True):
     """One request of a batch: the params of an `llm:inference`, and the host's own name for it."""
 
-    custom_id: Annotated[str, Meta(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9_-]+$")]
+    custom_id: Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{1,64}$", description="1 to 64 letters, digits, `_` or `-`")]
     request: dict[str, Any]
 
 

@@ -9,9 +9,12 @@ from msgspec import UNSET, Meta, UnsetType
 from llm_sidecar.messages.shape import Params, Shape
 
 ProfileId = Annotated[
-    str, Meta(pattern=r"^[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-4[0-9a-fA-F]{3}-[89abAB][0-9a-fA-F]{3}-[0-9a-fA-F]{12}$")
+    str,
+    Meta(
+        pattern=r"^[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-4[0-9a-fA-F]{3}-[89abAB][0-9a-fA-F]{3}-[0-9a-fA-F]{12}$",
+        description="a version 4 UUID",
+    ),
 ]
-"""A version 4 UUID."""
 ProfileName = Annotated[str, Meta(min_length=1, max_length=100)]
 ProviderType = Literal[
     "openai",

@@ -119,9 +119,18 @@ def _reason(error: msgspec.ValidationError, shape: Any) -> str:
     text = _PLACE.sub("", str(error))
     if text.startswith("Invalid enum value"):
         return f"must be one of {', '.join(_literals(shape))}"
-    if "matching regex" in text or text.startswith(("Expected", "Object")):
+    if "matching regex" in text:
+        return f"must be {' or '.join(_forms(shape)) or 'of another form'}"
+    if text.startswith(("Expected", "Object")):
         return text[0].lower() + text[1:]
     return _QUOTED_VALUE.sub("…", text)
+
+
+def _forms(shape: Any) -> list[str]:
+    """What the patterns in `shape` ask for, in words."""
+    metas = [meta for meta in getattr(shape, "__metadata__", ()) if isinstance(meta, msgspec.Meta) and meta.pattern]
+    own = [meta.description for meta in metas if meta.description]
+    return own + [text for branch in get_args(shape) for text in _forms(branch)]
 
 
 def _literals(shape: Any) -> list[str]:

@@ -15,6 +15,7 @@ from llm_sidecar.errors import InvalidParams
 from llm_sidecar.messages.catalogue import METHODS
 from llm_sidecar.messages.handshake import InitializeParams
 from llm_sidecar.messages.inference import InferenceParams
+from llm_sidecar.messages.profile import ProfileParams
 from llm_sidecar.rpc.params import decode_params
 
 SECRET = "sk-canary-4242'`\"5757"
@@ -205,3 +206,13 @@ def test_any_params_of_any_method_are_accepted_or_refused_by_field(name: str, pa
     told = refusal(params, METHODS[name].params)
     assert told == "" or '"path"' in told
     assert "canary" not in told
+
+
+def test_a_pattern_is_told_in_words() -> None:
+    image = {"type": "image", "mediaType": "png", "data": "AA=="}
+    found = problems({"messages": [{"role": "user", "content": [image]}], "tools": [{"name": "a b"}]})
+    assert found == {
+        "messages[0].content[0].mediaType": "must be such as `image/png`",
+        "tools[0].name": "must be 1 to 64 letters, digits, `_` or `-`",
+    }
+    assert problems({"id": "1"}, ProfileParams) == {"id": "must be a version 4 UUID"}
