@@ -3,13 +3,14 @@
 # make bench   the benchmarks       make fuzz    random input, for minutes and not seconds
 # make crash   kill sidecars at 1,000 random points
 # make electron / make electron-e2e   the Electron example: types and tests; its scenarios in a real Chromium (needs Node)
+# make package / make package-test   dist/llm-sidecar/, the sidecar as a folder that needs no Python; the tests run against it
 # make clean   remove everything made here
 
 PYTHONS := python3.13 python3.12 python3.11 python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: run test lint bench fuzz crash electron electron-e2e clean
+.PHONY: run test lint bench fuzz crash electron electron-e2e package package-test package-bench clean
 .DELETE_ON_ERROR:
 
 run: .venv/.installed
@@ -45,6 +46,29 @@ electron-e2e: .venv/.installed $(ELECTRON)/node_modules/.package-lock.json
 
 $(ELECTRON)/node_modules/.package-lock.json: $(ELECTRON)/package-lock.json
 	cd $(ELECTRON) && ELECTRON_SKIP_BINARY_DOWNLOAD=1 npm ci --no-audit --no-fund
+
+# Built in an environment of its own: what is installed there is what is packed. PACKAGE_EXTRAS=keyring,local adds llama.cpp.
+PACKAGE_EXTRAS := keyring
+PACKAGE_ENV := build/package/env
+PACKAGED := dist/llm-sidecar/llm-sidecar
+
+package: $(PACKAGE_ENV)/.installed-$(PACKAGE_EXTRAS)
+	$(PACKAGE_ENV)/bin/python packaging/build.py
+
+package-test: .venv/.installed-dev
+	@test -x $(PACKAGED) || { echo "There is no $(PACKAGED): run make package." >&2; exit 1; }
+	LLM_SIDECAR_COMMAND=$(PACKAGED) $(BIN)/python -m pytest tests/packaging tests/process tests/protocol tests/end_to_end \
+	  tests/cli tests/crash
+
+package-bench: .venv/.installed-dev
+	$(BIN)/python -m benchmarks.packaged_start
+
+$(PACKAGE_ENV)/.installed-$(PACKAGE_EXTRAS): pyproject.toml | $(BIN)/python
+	@echo "Making $(PACKAGE_ENV) ..."
+	@rm -rf $(PACKAGE_ENV)
+	@$(BIN)/python -m venv $(PACKAGE_ENV)
+	@$(PACKAGE_ENV)/bin/python -m pip install --quiet --disable-pip-version-check -e '.[package,$(PACKAGE_EXTRAS)]'
+	@touch $@
 
 clean:
 	rm -rf .venv build dist *.egg-info .pytest_cache .ruff_cache .mypy_cache .hypothesis
