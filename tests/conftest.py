@@ -14,8 +14,6 @@ import pytest
 
 from tests.hosts import Host
 
-pytest.register_assert_rewrite("tests.protocol.promises", "tests.protocol.vector_player")
-
 _PATIENCE = 10.0
 
 hypothesis.settings.register_profile("project", deadline=None, database=None, derandomize=True, max_examples=100)

@@ -190,6 +190,23 @@ def test_values_and_bytes_never_wait_and_touch_no_file(unit: str) -> None:
     assert outside <= {"__future__", "typing", "msgspec", "time", "collections.abc", "math"}
 
 
+CONFORMANCE = sorted((ROOT.parent / "protocol" / "conformance").glob("*.py"))
+
+
+def test_the_conformance_runner_stands_by_itself() -> None:
+    """Whoever writes a sidecar in another language takes `protocol/`, and has Python."""
+    assert len(CONFORMANCE) > 8
+    for path in CONFORMANCE:
+        tree = ast.parse(path.read_text("utf-8"))
+        assert ast.get_docstring(tree), f"{path.name} does not begin with its law"
+        assert path.stem not in NAMELESS
+        named = [node for node in ast.walk(tree) if isinstance(node, ast.Import | ast.ImportFrom)]
+        modules = {node.module or "" for node in named if isinstance(node, ast.ImportFrom)}
+        modules |= {alias.name for node in named if isinstance(node, ast.Import) for alias in node.names}
+        outside = {name.split(".")[0] for name in modules} - {"conformance", "__future__"}
+        assert outside <= sys.stdlib_module_names, f"{path.name} imports {outside - sys.stdlib_module_names}"
+
+
 def test_taking_over_the_descriptors_imports_next_to_nothing() -> None:
     """What runs before it could write to stdout."""
     for module in ("llm_sidecar", "llm_sidecar.__main__", "llm_sidecar.cli", "llm_sidecar.cli.main", "llm_sidecar.rpc",

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
+from conformance.completion import Completion
 from tests.hosts import Host, request
 from tests.process.test_slow_host import MIB, wait_until_it_rests
-from tests.protocol.promises import Completion
 
 STREAMS = 8
 TOKENS = 50_000

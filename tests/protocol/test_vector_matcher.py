@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
 
-from tests.protocol.vector_matcher import matches, mismatch
+from conformance.matcher import difference, matches
+from conformance.sequence import mismatch
 
 
 @pytest.mark.parametrize(
@@ -101,3 +103,36 @@ def test_a_sequence_accepts(sequence: list[Any], lines: list[Any]) -> None:
 )
 def test_a_sequence_refuses(sequence: list[Any], lines: list[Any]) -> None:
     assert mismatch(sequence, lines) is not None
+
+
+@pytest.mark.parametrize(
+    ("matcher", "value", "expected"),
+    [
+        ({"a": {"b": [1, 2]}}, {"a": {"b": [1, 3]}}, ("a.b[1]", "is 3, expected 2")),
+        ({"a": {"b": 1}}, {"a": {}}, ("a.b", "is missing, expected 1")),
+        ({"a": {"b": 1}}, {"a": {"b": 1, "c": 2}}, ("a.c", "is 2, expected no such field")),
+        ({"a": {"$optional": 1}}, {}, None),
+        ({"a": {"$atLeast": 1}}, {"a": 0}, ("a", 'is 0, expected {"$atLeast": 1}')),
+        ([1], [1, 1], ("", "is [1, 1], expected [1]")),
+    ],
+)
+def test_a_difference_names_the_place(matcher: Any, value: Any, expected: tuple[str, str] | None) -> None:
+    assert difference(matcher, value) == expected
+
+
+def test_a_mismatch_says_what_came_and_what_was_expected() -> None:
+    wanted: list[Any] = [{"id": 1, "result": {"success": True}}, {"$many": {"method": "tick"}}, {"method": "end"}]
+    first = {"id": 1, "result": {"success": True}}
+    assert mismatch(wanted, [{"id": 1, "result": {"success": False}}]) == (
+        'line 1: `result.success` is false, expected true; the line is {"id": 1, "result": {"success": false}}'
+    )
+    assert mismatch(wanted, [first, {"method": "tock"}]) == (
+        'line 2: came {"method": "tock"}; expected {"method": "tick"} or {"method": "end"}'
+    )
+    assert mismatch(wanted, [first]) == 'it ends after 1 line; expected {"method": "tick"} or {"method": "end"}'
+    assert mismatch([first], [first, first]) == f"line 2: came {json.dumps(first)}; expected the end"
+
+
+def test_what_has_only_begun_may_end_early_but_not_be_wrong() -> None:
+    assert mismatch([1, 2], [1], is_whole=False) is None
+    assert mismatch([1, 2], [2], is_whole=False) is not None

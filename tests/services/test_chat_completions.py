@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from openai.lib.streaming.chat import ChatCompletionStreamState
 from openai.types.chat import ChatCompletion, ChatCompletionChunk
 
+from conformance.completion import Completion
 from llm_sidecar.errors import ProviderError
 from llm_sidecar.messages.content import Message, ToolCall
 from llm_sidecar.providers.events import (
@@ -30,7 +31,6 @@ from llm_sidecar.providers.events import (
     UsageReport,
 )
 from llm_sidecar.services.journal import Journal
-from tests.protocol.promises import Completion
 from tests.services.fake_provider import Call
 from tests.services.host import USER, Host, Refused, play, settle
 
