@@ -21,7 +21,8 @@ from llm_sidecar.cli.failure import FAILED, run_command
 from llm_sidecar.cli.output import open_screen
 from llm_sidecar.cli.printable import printable
 from llm_sidecar.cli.screen import Row
-from llm_sidecar.cli.secret_input import read_descriptor, read_secret
+from llm_sidecar.cli.secret_input import read_secret
+from llm_sidecar.cli.vault_key import add_vault_key, read_vault_key
 from llm_sidecar.client import InitializeParams, SidecarError, SidecarProcess
 from llm_sidecar.messages.handshake import PROTOCOL_VERSION
 from llm_sidecar.messages.profile import Discovery, Profile, ProfileList
@@ -46,10 +47,7 @@ def _parser() -> argparse.ArgumentParser:
         "stdin; it is never an argument. Without --keyring, --passphrase or --key-fd keys are stored in plaintext.",
     )
     parser.add_argument("--data-dir", metavar="DIR", help="the sidecar's folder (else as for `serve`)")
-    parser.add_argument("--keyring", action="store_true", help="the vault's key is in the system's keyring")
-    parser.add_argument("--passphrase", action="store_true", help="ask for the vault's passphrase")
-    parser.add_argument("--key-fd", metavar="N", type=int, help="read the vault's key from this descriptor")
-    parser.add_argument("--allow-env-key", action="store_true", help="the vault's key is in LLM_SIDECAR_VAULT_KEY")
+    add_vault_key(parser)
     parser.add_argument("--json", action="store_true", help="print the sidecar's answer as one JSON object")
     actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
     actions.add_parser("list", help="what is stored")
@@ -77,16 +75,13 @@ def _parser() -> argparse.ArgumentParser:
 
 
 async def _run(options: argparse.Namespace) -> int:
-    key = None if options.key_fd is None else read_descriptor(options.key_fd)
     secret = _typed_key(options) if options.action == "add" else None
-    passphrase = read_secret("Passphrase of the vault") if options.passphrase else None
-    arguments = ["--data-dir", options.data_dir] if options.data_dir else []
-    arguments += ["--keyring"] if options.keyring else []
-    arguments += ["--allow-env-key"] if options.allow_env_key else []
-    handshake = InitializeParams(protocol_version=PROTOCOL_VERSION, vault_key=key)
+    given = read_vault_key(options)
+    arguments = [*(["--data-dir", options.data_dir] if options.data_dir else []), *given.arguments]
+    handshake = InitializeParams(protocol_version=PROTOCOL_VERSION, vault_key=given.vault_key)
     async with SidecarProcess.start(arguments=arguments, environment=os.environ, handshake=handshake) as sidecar:
-        if passphrase is not None:
-            await sidecar.request("llm:vault:unlock", {"passphrase": passphrase})
+        if given.passphrase is not None:
+            await sidecar.request("llm:vault:unlock", {"passphrase": given.passphrase})
         answer, show = await _act(sidecar, options, secret)
     if options.json:
         print(msgspec.json.format(msgspec.json.encode(answer)).decode())
@@ -200,7 +195,7 @@ def _show_test(answer: Any) -> None:
 
 def _show_discovery(answer: Any) -> None:
     found = msgspec.convert(answer, Discovery)
-    ports = ", ".join(str(probed.port) for probed in found.probed_ports)
+    ports = ", ".join(map(str, found.probed_ports))
     screen = open_screen()
     screen.heading("servers", f"{len(found.servers)} on ports {ports}")
     if found.servers:

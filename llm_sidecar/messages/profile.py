@@ -178,7 +178,9 @@ class Discovery(Shape, kw_only=True):
     discovered_url: str | None
     profile_created: bool
     profile_id: str | None
-    probed_ports: list[ProbedPort]
+    probed_ports: list[int]
+    ports: list[ProbedPort]
+    """What came of each of them."""
     servers: list[DiscoveredServer]
     cached: bool = False
 

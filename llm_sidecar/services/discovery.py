@@ -87,6 +87,7 @@ class DiscoveryService:
             profile_created=False,
             profile_id=profile_id or None,
             probed_ports=result.probed_ports,
+            ports=result.ports,
             servers=result.servers,
             cached=True,
         )
@@ -110,7 +111,8 @@ class DiscoveryService:
             discovered_url=None if first is None else first.url,
             profile_created=created is not None,
             profile_id=existing or created,
-            probed_ports=probed,
+            probed_ports=list(self.ports),
+            ports=probed,
             servers=servers,
         )
 

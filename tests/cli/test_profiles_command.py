@@ -77,5 +77,5 @@ def test_what_is_missing_is_said_in_words_that_help(tmp_path: Path) -> None:
 def test_discover_asks_the_ports_of_this_machine(tmp_path: Path) -> None:
     said = run_to_end(tmp_path, "profiles", "discover", "--json")
     assert said.returncode == 0
-    ports = [probed["port"] for probed in json.loads(said.stdout)["probedPorts"]]
-    assert ports == [8080, 8000, 11434, 1234, 9931]
+    found = json.loads(said.stdout)
+    assert found["probedPorts"] == [probed["port"] for probed in found["ports"]] == [8080, 8000, 11434, 1234, 9931]

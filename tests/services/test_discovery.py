@@ -65,7 +65,8 @@ def test_the_first_server_gets_a_profile_and_every_port_is_told_of() -> None:
         found = await discovery.discover(DiscoverParams())
         assert (found.discovered, found.discovered_url) == (True, "http://127.0.0.1:11434")
         assert (found.profile_created, found.profile_id) == (True, "ollama: Local Ollama")
-        outcomes = {probed.port: probed.outcome for probed in found.probed_ports}
+        outcomes = {probed.port: probed.outcome for probed in found.ports}
+        assert found.probed_ports == [8080, 8000, 11434, 1234, 9931]
         assert outcomes == {8080: "closed", 8000: "timeout", 11434: "found", 1234: "found", 9931: "unknown"}
         assert [server.kind for server in found.servers] == ["ollama", "lmstudio"]
         assert list(profiles.made) == ["http://127.0.0.1:11434"]

@@ -73,7 +73,8 @@ HOST: Final[dict[str, Exchange]] = {
             "discoveredUrl": "http://127.0.0.1:8080",
             "profileCreated": True,
             "profileId": _LOCAL,
-            "probedPorts": [
+            "probedPorts": [8080, 11434],
+            "ports": [
                 {"port": 8080, "outcome": "found", "latencyMs": 6},
                 {"port": 11434, "outcome": "closed", "latencyMs": 1},
             ],

@@ -1112,7 +1112,8 @@ export interface Discovery {
   discoveredUrl: string | null;
   profileCreated: boolean;
   profileId: string | null;
-  probedPorts: ProbedPort[];
+  probedPorts: number[];
+  ports: ProbedPort[];
   servers: DiscoveredServer[];
   /** default `false` */
   cached?: boolean;

@@ -16,7 +16,7 @@ export function DiscoveryResult({ found }: { found: Discovery }) {
         ))}
       </ul>
       <p className="muted ports">
-        {found.probedPorts.map(({ port, outcome, latencyMs }) => (
+        {found.ports.map(({ port, outcome, latencyMs }) => (
           <span key={port} className="tag">{port}: {OUTCOMES[outcome] ?? outcome}{outcome === 'found' ? ` (${duration(latencyMs)})` : ''}</span>
         ))}
       </p>
