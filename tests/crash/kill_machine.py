@@ -16,6 +16,7 @@ import signal
 import sqlite3
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -33,6 +34,8 @@ LIMITS = {
 }
 """Saved often, refused seldom."""
 
+Fate = Callable[[Random], None]
+
 
 class KillMachine(RuleBasedStateMachine):
     """One data folder. Subclasses call `super()` in what they override."""
@@ -47,6 +50,7 @@ class KillMachine(RuleBasedStateMachine):
         self.asked: dict[str, tuple[str, dict[str, Any]]] = {}
         """Method and params of what is not answered yet, by request id."""
         self._promises = 0
+        self._steps = 0
         self._spawned = 0
         self.host = self._spawn()
 
@@ -74,12 +78,17 @@ class KillMachine(RuleBasedStateMachine):
     # --- what is played ---
 
     @rule(seed=st.integers(0, 2**32))
-    def work_and_go_on(self, seed: int) -> None:
-        self.work(Random(seed))
+    def live(self, seed: int) -> None:
+        """One rule, which chooses itself: of several, Hypothesis plays only some in each machine."""
+        self._steps += 1
+        random = Random(f"{seed}, {self._steps}")
+        random.choice(self.fates())(random)
 
-    @rule(seed=st.integers(0, 2**32))
-    def work_and_die(self, seed: int) -> None:
-        random = Random(seed)
+    def fates(self) -> list[Fate]:
+        """What can happen next, as often as it is in here."""
+        return [self.work, self.work_and_die, self.work_and_die]
+
+    def work_and_die(self, random: Random) -> None:
         self.work(random)
         if random.random() < 0.4:
             self.let_it_work(random.randrange(80))

@@ -9,10 +9,7 @@ from collections.abc import Callable
 from random import Random
 from typing import Any
 
-from hypothesis import strategies as st
-from hypothesis.stateful import rule
-
-from tests.crash.kill_machine import KillMachine
+from tests.crash.kill_machine import Fate, KillMachine
 from tests.crash.session_model import Session, Turn
 
 WORDS = [f"word{number}" for number in range(16)]
@@ -51,10 +48,11 @@ class SessionFacts(KillMachine):
         ]
         return random.choice(names) if names else None
 
-    @rule(seed=st.integers(0, 2**32))
-    def die_in_the_middle_of_a_long_answer(self, seed: int) -> None:
+    def fates(self) -> list[Fate]:
+        return [*super().fates(), self.die_in_the_middle_of_a_long_answer]
+
+    def die_in_the_middle_of_a_long_answer(self, random: Random) -> None:
         """Of which several pieces were saved, one after the other: they are put together again."""
-        random = Random(seed)
         name = self._create(random, is_ephemeral=False)
         turn = self._ask(name, [f"{number:03}" for number in range(80)], rate="150")
         enough = random.randrange(40, 300)
