@@ -79,16 +79,16 @@ export interface ErrorData {
 /** The handshake. Optional; once; first. Fields the sidecar does not know are ignored. */
 export interface InitializeParams {
   protocolVersion: number;
-  client?: ClientInfo;
+  client?: ClientInfo | null;
   /** at most 200 characters */
-  vaultKey?: string;
+  vaultKey?: string | null;
   /** 1 to 2,147,483,647 */
-  processId?: number;
-  tokenBatching?: TokenBatching;
+  processId?: number | null;
+  tokenBatching?: TokenBatching | null;
   /** at most 50 items */
-  prewarm?: string[];
-  limits?: Record<string, unknown>;
-  capabilities?: Record<string, unknown>;
+  prewarm?: string[] | null;
+  limits?: Record<string, unknown> | null;
+  capabilities?: Record<string, unknown> | null;
 }
 
 /** Who the host is, for the log. */
@@ -96,7 +96,7 @@ export interface ClientInfo {
   /** at most 200 characters */
   name: string;
   /** at most 100 characters */
-  version?: string;
+  version?: string | null;
 }
 
 /** Merge tokens for up to `maxDelayMs`, or until `maxTokens` wait. The first token of an answer never waits. */
@@ -136,7 +136,7 @@ export type Empty = Record<string, never>;
 /** `deadlineMs`: how long running work may go on before it ends as `SHUTTING_DOWN`. */
 export interface ShutdownParams {
   /** 0 to 600,000 */
-  deadlineMs?: number;
+  deadlineMs?: number | null;
 }
 
 /** The id of the request to cancel; it still gets its one response, `CANCELLED`. */
@@ -147,48 +147,48 @@ export interface CancelRequestParams {
 /** `llm:inference`: one streamed answer. */
 export interface InferenceParams {
   /** 1 to 100 characters */
-  inferenceId?: string;
+  inferenceId?: string | null;
   /** 1 to 100 characters */
-  profileId?: string;
+  profileId?: string | null;
   /** 1 to 100 characters */
-  providerId?: string;
+  providerId?: string | null;
   /** 1 to 300 characters */
-  modelId?: string;
+  modelId?: string | null;
   /** at most 100,000 characters */
-  systemPrompt?: string;
+  systemPrompt?: string | null;
   /** 0 to 2 */
-  temperature?: number;
+  temperature?: number | null;
   /** 1 to 100,000 */
-  maxTokens?: number;
+  maxTokens?: number | null;
   /** 0 to 1 */
-  topP?: number;
+  topP?: number | null;
   /** at most 16 items; each 1 to 500 characters */
-  stop?: string[];
+  stop?: string[] | null;
   /** -9,223,372,036,854,775,808 to 9,223,372,036,854,775,807 */
-  seed?: number;
+  seed?: number | null;
   /** default `true` */
   stream?: boolean;
   /** 1,000 to 600,000 */
-  timeoutMs?: number;
+  timeoutMs?: number | null;
   /** 1 to 600,000 */
-  firstTokenTimeoutMs?: number;
+  firstTokenTimeoutMs?: number | null;
   /** 1 to 600,000 */
-  chunkTimeoutMs?: number;
+  chunkTimeoutMs?: number | null;
   /** at most 128 items */
-  tools?: ToolDefinition[];
-  toolChoice?: "auto" | "none" | "required" | NamedTool;
-  responseFormat?: TextFormat | JsonFormat | JsonSchemaFormat;
-  reasoning?: ReasoningOptions;
-  retry?: RetryOptions;
+  tools?: ToolDefinition[] | null;
+  toolChoice?: "auto" | "none" | "required" | NamedTool | null;
+  responseFormat?: TextFormat | JsonFormat | JsonSchemaFormat | null;
+  reasoning?: ReasoningOptions | null;
+  retry?: RetryOptions | null;
   /** at most 10 items; each at most 100 characters */
-  fallbackProfileIds?: string[];
+  fallbackProfileIds?: string[] | null;
   /** default `false` */
   cache?: boolean;
   /** default `false` */
   queue?: boolean;
   /** 1 to 100 characters */
-  windowId?: string;
-  metadata?: Record<string, unknown>;
+  windowId?: string | null;
+  metadata?: Record<string, unknown> | null;
   /** 1 to 100 items */
   messages: Message[];
 }
@@ -198,9 +198,9 @@ export interface ToolDefinition {
   /** matches `^[A-Za-z0-9_-]{1,64}$` */
   name: string;
   /** at most 10,000 characters */
-  description?: string;
-  parameters?: Record<string, unknown>;
-  strict?: boolean;
+  description?: string | null;
+  parameters?: Record<string, unknown> | null;
+  strict?: boolean | null;
 }
 
 /** `toolChoice`: this tool and no other. */
@@ -225,14 +225,14 @@ export interface JsonSchemaFormat {
   /** matches `^[A-Za-z0-9_-]{1,64}$` */
   name: string;
   schema: Record<string, unknown>;
-  strict?: boolean;
+  strict?: boolean | null;
 }
 
 /** How much a reasoning model should think; providers take what they know of it. */
 export interface ReasoningOptions {
-  effort?: "high" | "low" | "medium";
+  effort?: "high" | "low" | "medium" | null;
   /** 1 to 1,000,000 */
-  budgetTokens?: number;
+  budgetTokens?: number | null;
 }
 
 /** Retries before the first content; 0 turns them off. */
@@ -251,10 +251,10 @@ export interface Message {
   /** at most 100,000 characters; at most 100 items */
   content: string | Array<TextPart | ImagePart>;
   /** at most 128 items */
-  toolCalls?: ToolCall[];
+  toolCalls?: ToolCall[] | null;
   /** at most 16,384 characters */
-  toolCallId?: string;
-  providerState?: Record<string, unknown>;
+  toolCallId?: string | null;
+  providerState?: Record<string, unknown> | null;
 }
 
 /** `{type: "text", text}`, at most 100,000 characters. */
@@ -268,10 +268,10 @@ export interface TextPart {
 export interface ImagePart {
   type: "image";
   /** matches `^image/[a-z0-9.+-]{1,40}$` */
-  mediaType?: string;
-  data?: string;
+  mediaType?: string | null;
+  data?: string | null;
   /** 1 to 8,192 characters */
-  url?: string;
+  url?: string | null;
 }
 
 /** A call the model made. `arguments` is JSON text, exactly as the model wrote it (it may be invalid JSON). */
@@ -323,25 +323,25 @@ export interface GenerateTextParams {
   /** 1 to 100,000 characters */
   prompt: string;
   /** 1 to 100 characters */
-  providerId?: string;
+  providerId?: string | null;
   /** 1 to 100 characters */
-  profileId?: string;
+  profileId?: string | null;
   /** 1 to 300 characters */
-  model?: string;
+  model?: string | null;
   /** at most 100,000 characters */
-  systemPrompt?: string;
+  systemPrompt?: string | null;
   /** 1 to 100,000; default `1000` */
   maxTokens?: number;
   /** 0 to 2 */
-  temperature?: number;
+  temperature?: number | null;
   /** 1,000 to 600,000 */
-  timeoutMs?: number;
+  timeoutMs?: number | null;
   /** default `false` */
   cache?: boolean;
   /** default `false` */
   queue?: boolean;
   /** 1 to 100 characters */
-  windowId?: string;
+  windowId?: string | null;
 }
 
 /** The whole text, how it ended, and what it took. */
@@ -378,17 +378,17 @@ export interface Usage {
 export interface ChatCompletionParams {
   request: ChatCompletionRequest;
   /** 1 to 100 characters */
-  service?: string;
+  service?: string | null;
   /** 1 to 100 characters */
-  providerId?: string;
+  providerId?: string | null;
   /** 1 to 100 characters */
-  profileId?: string;
+  profileId?: string | null;
   /** 1,000 to 600,000 */
-  timeoutMs?: number;
+  timeoutMs?: number | null;
   /** default `false` */
   queue?: boolean;
   /** 1 to 100 characters */
-  windowId?: string;
+  windowId?: string | null;
 }
 
 /**
@@ -401,58 +401,58 @@ export interface ChatCompletionRequest {
   /** 1 to 100 items */
   messages: Array<ChatSystemMessage | ChatDeveloperMessage | ChatUserMessage | ChatAssistantMessage | ChatToolMessage>;
   /** 1 to 300 characters */
-  model?: string;
-  stream?: boolean;
-  stream_options?: ChatStreamOptions;
+  model?: string | null;
+  stream?: boolean | null;
+  stream_options?: ChatStreamOptions | null;
   /** 0 to 2 */
-  temperature?: number;
+  temperature?: number | null;
   /** 0 to 1 */
-  top_p?: number;
+  top_p?: number | null;
   /** 1 to 100,000 */
-  max_completion_tokens?: number;
+  max_completion_tokens?: number | null;
   /** 1 to 100,000 */
-  max_tokens?: number;
+  max_tokens?: number | null;
   /** 1 to 500 characters; at most 16 items; each 1 to 500 characters */
-  stop?: string | string[];
+  stop?: string | string[] | null;
   /** -9,223,372,036,854,775,808 to 9,223,372,036,854,775,807 */
-  seed?: number;
+  seed?: number | null;
   /** at most 128 items */
-  tools?: ChatTool[];
-  tool_choice?: "auto" | "none" | "required" | ChatFunctionChoice | ChatAllowedToolsChoice;
-  response_format?: ChatTextFormat | ChatJsonFormat | ChatJsonSchemaFormat;
-  reasoning_effort?: "high" | "low" | "medium";
-  metadata?: Record<string, unknown>;
-  prompt_cache_key?: string;
-  prompt_cache_options?: Record<string, unknown>;
-  prompt_cache_retention?: string;
-  safety_identifier?: string;
-  user?: string;
+  tools?: ChatTool[] | null;
+  tool_choice?: "auto" | "none" | "required" | ChatFunctionChoice | ChatAllowedToolsChoice | null;
+  response_format?: ChatTextFormat | ChatJsonFormat | ChatJsonSchemaFormat | null;
+  reasoning_effort?: "high" | "low" | "medium" | null;
+  metadata?: Record<string, unknown> | null;
+  prompt_cache_key?: string | null;
+  prompt_cache_options?: Record<string, unknown> | null;
+  prompt_cache_retention?: string | null;
+  safety_identifier?: string | null;
+  user?: string | null;
   /** 0 to 0 */
-  frequency_penalty?: number;
-  logit_bias?: Record<string, unknown>;
-  logprobs?: boolean;
-  modalities?: "text"[];
-  n?: 1;
-  parallel_tool_calls?: boolean;
+  frequency_penalty?: number | null;
+  logit_bias?: Record<string, unknown> | null;
+  logprobs?: boolean | null;
+  modalities?: "text"[] | null;
+  n?: 1 | null;
+  parallel_tool_calls?: boolean | null;
   /** 0 to 0 */
-  presence_penalty?: number;
-  service_tier?: "auto" | "default";
-  store?: boolean;
-  top_logprobs?: 0;
-  verbosity?: "medium";
-  audio?: Record<string, unknown>;
-  function_call?: string | Record<string, unknown>;
-  functions?: unknown[];
-  moderation?: Record<string, unknown>;
-  prediction?: Record<string, unknown>;
-  web_search_options?: Record<string, unknown>;
+  presence_penalty?: number | null;
+  service_tier?: "auto" | "default" | null;
+  store?: boolean | null;
+  top_logprobs?: 0 | null;
+  verbosity?: "medium" | null;
+  audio?: Record<string, unknown> | null;
+  function_call?: string | Record<string, unknown> | null;
+  functions?: unknown[] | null;
+  moderation?: Record<string, unknown> | null;
+  prediction?: Record<string, unknown> | null;
+  web_search_options?: Record<string, unknown> | null;
 }
 
 export interface ChatSystemMessage {
   role: "system";
   /** at most 100,000 characters; 1 to 100 items */
   content: string | ChatTextPart[];
-  name?: string;
+  name?: string | null;
 }
 
 /** `{type: "text", text}`, at most 100,000 characters. */
@@ -460,7 +460,7 @@ export interface ChatTextPart {
   type: "text";
   /** at most 100,000 characters */
   text: string;
-  prompt_cache_breakpoint?: Record<string, unknown>;
+  prompt_cache_breakpoint?: Record<string, unknown> | null;
 }
 
 /** Newer models' name for a system message. */
@@ -468,46 +468,46 @@ export interface ChatDeveloperMessage {
   role: "developer";
   /** at most 100,000 characters; 1 to 100 items */
   content: string | ChatTextPart[];
-  name?: string;
+  name?: string | null;
 }
 
 export interface ChatUserMessage {
   role: "user";
   /** at most 100,000 characters; 1 to 100 items */
   content: string | Array<ChatTextPart | ChatImagePart>;
-  name?: string;
+  name?: string | null;
 }
 
 /** `{type: "image_url", image_url: {url}}`. */
 export interface ChatImagePart {
   type: "image_url";
   image_url: ChatImageUrl;
-  prompt_cache_breakpoint?: Record<string, unknown>;
+  prompt_cache_breakpoint?: Record<string, unknown> | null;
 }
 
 /** The address of an image, or the image itself: `data:image/png;base64,…`. */
 export interface ChatImageUrl {
   /** at least 1 characters */
   url: string;
-  detail?: "auto";
+  detail?: "auto" | null;
 }
 
 /** An answer. The `message` of a completion can be sent back as it came. */
 export interface ChatAssistantMessage {
   role: "assistant";
   /** at most 100,000 characters; at most 100 items */
-  content?: string | Array<ChatTextPart | ChatRefusalPart>;
+  content?: string | Array<ChatTextPart | ChatRefusalPart> | null;
   /** at most 100,000 characters */
-  refusal?: string;
+  refusal?: string | null;
   /** at most 128 items */
-  tool_calls?: ChatToolCall[];
-  reasoning_content?: string;
-  provider_state?: Record<string, unknown>;
-  name?: string;
+  tool_calls?: ChatToolCall[] | null;
+  reasoning_content?: string | null;
+  provider_state?: Record<string, unknown> | null;
+  name?: string | null;
   /** at most 0 items */
-  annotations?: unknown[];
-  audio?: Record<string, unknown>;
-  function_call?: Record<string, unknown>;
+  annotations?: unknown[] | null;
+  audio?: Record<string, unknown> | null;
+  function_call?: Record<string, unknown> | null;
 }
 
 /** What a model said instead of an answer. */
@@ -539,13 +539,13 @@ export interface ChatToolMessage {
   content: string | ChatTextPart[];
   /** at most 16,384 characters */
   tool_call_id: string;
-  name?: string;
+  name?: string | null;
 }
 
 /** `include_usage`: one more chunk, without choices, tells the usage. Nothing is obfuscated on a pipe. */
 export interface ChatStreamOptions {
-  include_usage?: boolean;
-  include_obfuscation?: boolean;
+  include_usage?: boolean | null;
+  include_obfuscation?: boolean | null;
 }
 
 export interface ChatTool {
@@ -558,9 +558,9 @@ export interface ChatFunction {
   /** matches `^[A-Za-z0-9_-]{1,64}$` */
   name: string;
   /** at most 10,000 characters */
-  description?: string;
-  parameters?: Record<string, unknown>;
-  strict?: boolean;
+  description?: string | null;
+  parameters?: Record<string, unknown> | null;
+  strict?: boolean | null;
 }
 
 /** This tool and no other. */
@@ -613,8 +613,8 @@ export interface ChatJsonSchema {
   name: string;
   schema: Record<string, unknown>;
   /** at most 10,000 characters */
-  description?: string;
-  strict?: boolean;
+  description?: string | null;
+  strict?: boolean | null;
 }
 
 /** A whole answer. `created` is in seconds since 1970. */
@@ -743,11 +743,11 @@ export interface ProviderInfo {
 /** Whose models: a profile's, else a provider's, else a named service's, else the active profile's. */
 export interface ModelListParams {
   /** 1 to 100 characters */
-  profileId?: string;
+  profileId?: string | null;
   /** 1 to 100 characters */
-  providerId?: string;
+  providerId?: string | null;
   /** 1 to 100 characters */
-  service?: string;
+  service?: string | null;
 }
 
 /** The models in the provider's order. `truncated`: it offers more than is told here. */
@@ -796,24 +796,24 @@ export interface PriceTier {
  */
 export interface SessionConfig {
   /** 1 to 100 characters */
-  sessionId?: string;
+  sessionId?: string | null;
   /** 1 to 100 characters */
-  providerId?: string;
+  providerId?: string | null;
   /** 1 to 100 characters */
-  profileId?: string;
+  profileId?: string | null;
   /** 1 to 300 characters */
-  modelId?: string;
+  modelId?: string | null;
   /** at most 100,000 characters */
-  systemPrompt?: string;
+  systemPrompt?: string | null;
   /** 0 to 2 */
-  temperature?: number;
+  temperature?: number | null;
   /** 1 to 100,000 */
-  maxTokens?: number;
-  metadata?: Record<string, unknown>;
+  maxTokens?: number | null;
+  metadata?: Record<string, unknown> | null;
   /** 1,000 to 2,592,000,000; default `1800000` */
   idleTimeoutMs?: number;
   /** 1 to 100 characters */
-  windowId?: string;
+  windowId?: string | null;
   /** default `false` */
   ephemeral?: boolean;
   /** default `"error"` */
@@ -849,53 +849,53 @@ export interface SessionInfo {
 /** `llm:session:run`: the new messages of this turn, and how to answer it; what came before is the session's. */
 export interface SessionRunParams {
   /** 1 to 100 characters */
-  inferenceId?: string;
+  inferenceId?: string | null;
   /** 1 to 100 characters */
-  profileId?: string;
+  profileId?: string | null;
   /** 1 to 100 characters */
-  providerId?: string;
+  providerId?: string | null;
   /** 1 to 300 characters */
-  modelId?: string;
+  modelId?: string | null;
   /** at most 100,000 characters */
-  systemPrompt?: string;
+  systemPrompt?: string | null;
   /** 0 to 2 */
-  temperature?: number;
+  temperature?: number | null;
   /** 1 to 100,000 */
-  maxTokens?: number;
+  maxTokens?: number | null;
   /** 0 to 1 */
-  topP?: number;
+  topP?: number | null;
   /** at most 16 items; each 1 to 500 characters */
-  stop?: string[];
+  stop?: string[] | null;
   /** -9,223,372,036,854,775,808 to 9,223,372,036,854,775,807 */
-  seed?: number;
+  seed?: number | null;
   /** default `true` */
   stream?: boolean;
   /** 1,000 to 600,000 */
-  timeoutMs?: number;
+  timeoutMs?: number | null;
   /** 1 to 600,000 */
-  firstTokenTimeoutMs?: number;
+  firstTokenTimeoutMs?: number | null;
   /** 1 to 600,000 */
-  chunkTimeoutMs?: number;
+  chunkTimeoutMs?: number | null;
   /** at most 128 items */
-  tools?: ToolDefinition[];
-  toolChoice?: "auto" | "none" | "required" | NamedTool;
-  responseFormat?: TextFormat | JsonFormat | JsonSchemaFormat;
-  reasoning?: ReasoningOptions;
-  retry?: RetryOptions;
+  tools?: ToolDefinition[] | null;
+  toolChoice?: "auto" | "none" | "required" | NamedTool | null;
+  responseFormat?: TextFormat | JsonFormat | JsonSchemaFormat | null;
+  reasoning?: ReasoningOptions | null;
+  retry?: RetryOptions | null;
   /** at most 10 items; each at most 100 characters */
-  fallbackProfileIds?: string[];
+  fallbackProfileIds?: string[] | null;
   /** default `false` */
   cache?: boolean;
   /** default `false` */
   queue?: boolean;
   /** 1 to 100 characters */
-  windowId?: string;
-  metadata?: Record<string, unknown>;
+  windowId?: string | null;
+  metadata?: Record<string, unknown> | null;
   /** 1 to 100 characters */
   sessionId: string;
   /** 1 to 100 items */
   messages: Message[];
-  contextPolicy?: "error" | "truncate";
+  contextPolicy?: "error" | "truncate" | null;
 }
 
 export interface SessionParams {
@@ -909,9 +909,9 @@ export interface SessionParams {
  */
 export interface SessionListParams {
   /** 1 to 200 characters */
-  cursor?: string;
+  cursor?: string | null;
   /** 1 to 200 */
-  limit?: number;
+  limit?: number | null;
 }
 
 export interface SessionList {
@@ -924,9 +924,9 @@ export interface SessionHistoryParams {
   /** 1 to 100 characters */
   sessionId: string;
   /** 1 to 200 characters */
-  cursor?: string;
+  cursor?: string | null;
   /** 1 to 200 */
-  limit?: number;
+  limit?: number | null;
 }
 
 export interface SessionHistory {
@@ -966,9 +966,9 @@ export interface SessionForkParams {
   /** 1 to 100 characters */
   sessionId: string;
   /** 1 to 100 characters */
-  atMessageId?: string;
+  atMessageId?: string | null;
   /** 1 to 100 characters */
-  newSessionId?: string;
+  newSessionId?: string | null;
 }
 
 export interface ProfileList {
@@ -1003,13 +1003,13 @@ export interface CreateProfileParams {
   name: string;
   providerType: "anthropic" | "azure" | "deepseek" | "embedded" | "google" | "llama.cpp" | "lmstudio" | "ollama" | "openai" | "openai-compatible";
   /** 1 to 2,048 characters */
-  endpointUrl?: string;
+  endpointUrl?: string | null;
   /** at most 500 characters */
-  apiKey?: string;
+  apiKey?: string | null;
   /** 1 to 300 characters */
-  modelId?: string;
+  modelId?: string | null;
   /** 0 to 9,007,199,254,740,992 */
-  consentTimestamp?: number;
+  consentTimestamp?: number | null;
   /** default `false` */
   allowInsecure?: boolean;
 }
@@ -1053,7 +1053,7 @@ export interface DeleteProfileParams {
   /** matches `^[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-4[0-9a-fA-F]{3}-[89abAB][0-9a-fA-F]{3}-[0-9a-fA-F]{12}$` */
   id: string;
   /** matches `^[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-4[0-9a-fA-F]{3}-[89abAB][0-9a-fA-F]{3}-[0-9a-fA-F]{12}$` */
-  activateAlternateId?: string;
+  activateAlternateId?: string | null;
 }
 
 /** `requiresUserSelection`: the active profile is gone, none took its place, and there are others. */
@@ -1076,7 +1076,7 @@ export interface ActivatedProfile {
 /** Without `profileId`: the active profile. */
 export interface TestPromptParams {
   /** matches `^[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-4[0-9a-fA-F]{3}-[89abAB][0-9a-fA-F]{3}-[0-9a-fA-F]{12}$` */
-  profileId?: string;
+  profileId?: string | null;
   /** 1 to 10,000 characters; default `"Hello, can you respond?"` */
   promptText?: string;
 }
@@ -1138,9 +1138,9 @@ export interface DiscoveredServer {
  */
 export interface UnlockVaultParams {
   /** at most 200 characters */
-  vaultKey?: string;
+  vaultKey?: string | null;
   /** 1 to 1,000 characters */
-  passphrase?: string;
+  passphrase?: string | null;
   /** default `false` */
   acceptOlder?: boolean;
 }
@@ -1171,9 +1171,9 @@ export interface VaultStatus {
 export interface RotateVaultParams {
   phase: "abort" | "begin" | "commit" | "reencrypt";
   /** at most 200 characters */
-  newVaultKey?: string;
+  newVaultKey?: string | null;
   /** 1 to 1,000 characters */
-  newPassphrase?: string;
+  newPassphrase?: string | null;
 }
 
 /**
@@ -1194,12 +1194,12 @@ export interface SubmitJobParams {
   /** -1,000 to 1,000; default `0` */
   priority?: number;
   /** 1 to 100 characters */
-  jobId?: string;
+  jobId?: string | null;
   /** default `"fail"` */
   ifInterrupted?: "fail" | "restart";
   /** 1 to 100 characters */
-  windowId?: string;
-  metadata?: Record<string, unknown>;
+  windowId?: string | null;
+  metadata?: Record<string, unknown> | null;
 }
 
 export interface JobAccepted {
@@ -1250,12 +1250,12 @@ export interface JobError {
 
 /** `limit` defaults to 50. Newest first. Metadata that does not fit one line is left out. */
 export interface JobListParams {
-  state?: "cancelled" | "done" | "failed" | "interrupted" | "queued" | "running";
-  kind?: "batch" | "chat:completions" | "generate-text" | "inference";
+  state?: "cancelled" | "done" | "failed" | "interrupted" | "queued" | "running" | null;
+  kind?: "batch" | "chat:completions" | "generate-text" | "inference" | null;
   /** 1 to 200 characters */
-  cursor?: string;
+  cursor?: string | null;
   /** 1 to 200 */
-  limit?: number;
+  limit?: number | null;
 }
 
 export interface JobList {
@@ -1268,9 +1268,9 @@ export interface JobResultParams {
   /** 1 to 100 characters */
   jobId: string;
   /** 1 to 200 characters */
-  cursor?: string;
+  cursor?: string | null;
   /** 1 to 200 */
-  limit?: number;
+  limit?: number | null;
 }
 
 /**
@@ -1300,10 +1300,10 @@ export interface BatchItem {
  */
 export interface UsageSummaryParams {
   /** 0 to 9,007,199,254,740,992 */
-  from?: number;
+  from?: number | null;
   /** 0 to 9,007,199,254,740,992 */
-  to?: number;
-  groupBy?: "day" | "model" | "profile" | "provider" | "session";
+  to?: number | null;
+  groupBy?: "day" | "model" | "profile" | "provider" | "session" | null;
   /** -840 to 840; a multiple of 15; default `0` */
   utcOffsetMinutes?: number;
 }
@@ -1346,19 +1346,19 @@ export interface UsageSummaryRow {
 /** `limit` defaults to 50. Newest first. */
 export interface UsageListParams {
   /** 0 to 9,007,199,254,740,992 */
-  from?: number;
+  from?: number | null;
   /** 0 to 9,007,199,254,740,992 */
-  to?: number;
+  to?: number | null;
   /** 1 to 100 characters */
-  providerId?: string;
+  providerId?: string | null;
   /** 1 to 100 characters */
-  sessionId?: string;
+  sessionId?: string | null;
   /** 1 to 100 characters */
-  profileId?: string;
+  profileId?: string | null;
   /** 1 to 200 characters */
-  cursor?: string;
+  cursor?: string | null;
   /** 1 to 200 */
-  limit?: number;
+  limit?: number | null;
 }
 
 export interface UsageList {
@@ -1401,7 +1401,7 @@ export interface SetBudgetParams {
   /** 0 to 1,000,000 */
   limit: number | null;
   /** 1 to 100 characters */
-  profileId?: string;
+  profileId?: string | null;
   /** -840 to 840; a multiple of 15; default `0` */
   utcOffsetMinutes?: number;
 }
@@ -1427,15 +1427,15 @@ export interface Budget {
 
 /** `limit` defaults to 50. Newest first. */
 export interface AuditListParams {
-  action?: "endpoint.refused" | "key.dropped" | "key.used" | "profile.activated" | "profile.changed" | "profile.created" | "profile.deleted" | "profile.tested" | "storage.plaintext" | "vault.created" | "vault.rotated" | "vault.unlock-failed" | "vault.unlocked";
+  action?: "endpoint.refused" | "key.dropped" | "key.used" | "profile.activated" | "profile.changed" | "profile.created" | "profile.deleted" | "profile.tested" | "storage.plaintext" | "vault.created" | "vault.rotated" | "vault.unlock-failed" | "vault.unlocked" | null;
   /** 0 to 9,007,199,254,740,992 */
-  from?: number;
+  from?: number | null;
   /** 0 to 9,007,199,254,740,992 */
-  to?: number;
+  to?: number | null;
   /** 1 to 200 characters */
-  cursor?: string;
+  cursor?: string | null;
   /** 1 to 200 */
-  limit?: number;
+  limit?: number | null;
 }
 
 export interface AuditList {

@@ -98,7 +98,11 @@ def _fields(schema: Schema) -> str:
     lines = ["| field | type | |", "|---|---|---|"]
     for name, field in schema["properties"].items():
         mark = "" if name in schema["required"] else "?"
-        cells = [f"`{name}{mark}`", f"`{field_type(name, field)}`", "; ".join(bounds_in_words(field))]
+        cells = [
+            f"`{name}{mark}`",
+            f"`{field_type(name, field, is_sent_by_host=False)}`",
+            "; ".join(bounds_in_words(field)),
+        ]
         lines.append(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |")
     return "\n".join(lines) + "\n"
 

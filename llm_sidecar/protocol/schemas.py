@@ -56,6 +56,27 @@ def combined_schema() -> Schema:
     return {"$schema": DIALECT, "$defs": schemas("#/$defs/{name}").components}
 
 
+@cache
+def host_shapes() -> frozenset[str]:
+    """The names of the shapes a host sends: the params of methods, and what they are made of."""
+    known = schemas("#/{name}")
+    found: set[str] = set()
+    to_do = [known.of[method.params] for method in METHODS.values()]
+    while to_do:
+        new = referred_names(to_do.pop()) - found
+        found |= new
+        to_do += [known.components[name] for name in new]
+    return frozenset(found)
+
+
+def referred_names(value: Any) -> set[str]:
+    """The names of the shapes that a schema refers to, at any depth."""
+    if isinstance(value, dict):
+        own = {str(value["$ref"]).rpartition("/")[2]} if isinstance(value.get("$ref"), str) else set()
+        return own.union(*(referred_names(item) for item in value.values()))
+    return set().union(*(referred_names(item) for item in value)) if isinstance(value, list) else set()
+
+
 def referred_name(schema: Schema) -> str | None:
     """The name of the one shape that `schema` refers to, null beside it or not."""
     branches = [branch for branch in schema.get("anyOf", [schema]) if branch != {"type": "null"}]

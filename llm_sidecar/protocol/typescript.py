@@ -1,7 +1,8 @@
 """The protocol's TypeScript: an interface for each shape, and maps from names to what they carry.
 
-Law: it compiles under `tsc --strict` and holds no `any`; what is not known is `unknown`. An optional field is written
-`name?: T`: the sidecar leaves it out and never sends null for it, and a host should do the same.
+Law: it compiles under `tsc --strict` and holds no `any`; what is not known is `unknown`. An optional field of what the
+sidecar sends is `name?: T`: it is left out and never null. In what a host sends it is `name?: T | null`: the sidecar
+takes null for left out.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from llm_sidecar.errors import ERROR_KINDS
 from llm_sidecar.messages.catalogue import METHODS, NOTIFICATIONS
 from llm_sidecar.messages.handshake import PROTOCOL_VERSION
 from llm_sidecar.messages.method import Method
-from llm_sidecar.protocol.schemas import Schema, bounds_in_words, schemas
+from llm_sidecar.protocol.schemas import Schema, bounds_in_words, host_shapes, schemas
 
 _SCALARS: Final = {"string": "string", "integer": "number", "number": "number", "boolean": "boolean", "null": "null"}
 _ERROR_CODE_FIELD: Final = "code"
@@ -63,9 +64,9 @@ def type_of(schema: Schema) -> str:
     return _SCALARS[kind] if kind else "unknown"
 
 
-def field_type(name: str, schema: Schema) -> str:
-    """The type of the field `name`. Null as a default only means that the field may be absent."""
-    if "default" in schema and schema["default"] is None:
+def field_type(name: str, schema: Schema, *, is_sent_by_host: bool) -> str:
+    """The type of the field `name`. In what the sidecar sends, null as a default only means that it may be absent."""
+    if "default" in schema and schema["default"] is None and not is_sent_by_host:
         branches = [branch for branch in schema["anyOf"] if branch != {"type": "null"}]
         schema = {"anyOf": branches}
     text = type_of(schema)
@@ -80,7 +81,8 @@ def _declaration(name: str, schema: Schema) -> str:
     for field, field_schema in schema["properties"].items():
         mark = "" if field in schema["required"] else "?"
         lines.append(_indented(_doc("; ".join(bounds_in_words(field_schema)))))
-        lines.append(f"  {field}{mark}: {field_type(field, field_schema)};\n")
+        text = field_type(field, field_schema, is_sent_by_host=name in host_shapes())
+        lines.append(f"  {field}{mark}: {text};\n")
     return f"{doc}export interface {name} {{\n{''.join(lines)}}}"
 
 

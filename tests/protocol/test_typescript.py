@@ -12,7 +12,7 @@ import pytest
 from llm_sidecar.errors import ERROR_KINDS
 from llm_sidecar.messages.catalogue import METHODS, NOTIFICATIONS
 from llm_sidecar.messages.handshake import PROTOCOL_VERSION
-from llm_sidecar.protocol.schemas import bounds_in_words, schemas
+from llm_sidecar.protocol.schemas import bounds_in_words, host_shapes, schemas
 from llm_sidecar.protocol.typescript import field_type, source, type_of
 
 _SOURCE = source()
@@ -21,6 +21,7 @@ _USE = """\
 import { PROTOCOL_VERSION } from './types';
 import type { ErrorCode, HostNotifications, SidecarMethods, SidecarNotifications } from './types';
 
+const untouched: SidecarMethods['llm:inference']['params'] = { messages: [], modelId: null, temperature: null };
 const request: SidecarMethods['llm:inference']['params'] = {
   providerId: 'demo',
   messages: [
@@ -35,7 +36,7 @@ const cancel: HostNotifications['$/cancelRequest'] = { id: 7 };
 declare const done: SidecarNotifications['llm:done'];
 const cost: number | null = done.cost;
 const text: string | undefined = done.text;
-export const used = [request, version, code, cancel, cost, text];
+export const used = [untouched, request, version, code, cancel, cost, text];
 """
 
 _MISUSES = [
@@ -44,6 +45,7 @@ _MISUSES = [
     "export const a: import('./types').Message = { role: 'robot', content: '' };",
     "export const a: import('./types').Message = { role: 'user', content: [{ type: 'video' }] };",
     "export const a: import('./types').DoneEvent['cost'] = '1';",
+    "export const a: import('./types').DoneEvent['text'] = null;",
 ]
 
 
@@ -109,10 +111,27 @@ def test_a_schema_becomes_a_type(schema: dict[str, object], expected: str) -> No
     assert type_of(schema) == expected
 
 
-def test_null_as_a_default_only_makes_a_field_optional() -> None:
+def test_null_as_a_default_only_makes_a_field_of_the_sidecar_optional() -> None:
     branches = [{"type": "string"}, {"type": "null"}]
-    assert field_type("text", {"anyOf": branches, "default": None}) == "string"
-    assert field_type("text", {"anyOf": branches}) == "string | null"
+    assert field_type("text", {"anyOf": branches, "default": None}, is_sent_by_host=False) == "string"
+    assert field_type("text", {"anyOf": branches, "default": None}, is_sent_by_host=True) == "string | null"
+    assert field_type("text", {"anyOf": branches}, is_sent_by_host=False) == "string | null"
+
+
+def test_null_may_be_sent_for_what_may_be_left_out_and_is_never_got() -> None:
+    """What the schema of a host's shape takes, its type takes."""
+    known = schemas("#/{name}").components
+    assert {"InferenceParams", "Message", "ImagePart", "ChatCompletionRequest"} <= host_shapes()
+    assert not {"DoneEvent", "Usage", "SessionInfo"} & host_shapes()
+    for name, declared in re.findall(r"^export interface (\w+) \{\n(.*?)^\}", _SOURCE, re.MULTILINE | re.DOTALL):
+        if name not in known:
+            continue
+        for field, schema in known[name]["properties"].items():
+            takes_null = {"type": "null"} in schema.get("anyOf", [])
+            optional = re.search(rf"^  {field}\?: (.*);$", declared, re.MULTILINE)
+            if optional and (name in host_shapes() or schema.get("default", "") is None):
+                told = optional[1].endswith("| null")
+                assert told is (takes_null and name in host_shapes()), f"{name}.{field}"
 
 
 @pytest.mark.parametrize(
