@@ -1,9 +1,10 @@
 import { defineConfig } from 'vitest/config'
 
+// The deadline is for a loaded machine, where a sidecar may take seconds to start; nothing waits for it when all is well.
 export default defineConfig({
   test: {
     include: ['tests/unit/**/*.test.ts'],
-    testTimeout: 20_000,
-    hookTimeout: 20_000
+    testTimeout: 30_000,
+    hookTimeout: 30_000
   }
 })

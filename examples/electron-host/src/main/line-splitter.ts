@@ -13,7 +13,7 @@ export class LineSplitter {
   private pieces: Uint8Array[] = []
   private held = 0
 
-  constructor(private readonly maxBytes: number) {}
+  constructor(public maxBytes: number) {}
 
   /** The lines that `chunk` completes, without their LF; blank ones are left out. */
   *push(chunk: Uint8Array): Generator<string> {

@@ -9,7 +9,9 @@
  */
 import { randomUUID } from 'node:crypto'
 import type { LlmErrorEvent, SidecarState } from '../shared/api'
-import { EVENT_CHANNELS, SIDECAR_GET_STATE, SIDECAR_RESTART, SIDECAR_STATE_EVENT, type WindowMethod } from '../shared/channels'
+import {
+  EVENT_CHANNELS, EVENTS_TAKEN, SIDECAR_GET_STATE, SIDECAR_RESTART, SIDECAR_STATE_EVENT, type WindowMethod
+} from '../shared/channels'
 import { failed, succeeded, type IpcResult } from '../shared/ipc-result'
 import { LlmError } from '../shared/llm-error'
 import type { SidecarMethods, SidecarNotifications } from '../shared/protocol'
@@ -21,6 +23,7 @@ import type { NotificationListener, RequestOptions } from './sidecar-client'
 import type { Failure } from './sidecar-failure'
 import type { Log } from './stderr-log'
 import { WindowLimits, WINDOW_RULES, type WindowRules } from './window-limits'
+import { OUTLET_RULES, WindowOutlet, type OutletRules } from './window-outlet'
 import { WindowRequests } from './window-requests'
 
 /** What the bridge needs of a `SidecarProcess`. */
@@ -41,7 +44,7 @@ export interface LlmIpcOptions {
   /** Whether a page at this address is the app's own. */
   isTrusted(url: string): boolean
   log: Log
-  limits?: Partial<WindowRules>
+  limits?: Partial<WindowRules & OutletRules>
 }
 
 /** One open window. */
@@ -49,6 +52,7 @@ export interface HostWindow {
   readonly id: string
   readonly contents: WebContentsLike
   readonly limits: WindowLimits
+  readonly outlet: WindowOutlet
   /** Its page is there; false once it is closed. */
   open: boolean
 }
@@ -76,6 +80,7 @@ export class LlmIpc {
     }
     this.handle(SIDECAR_GET_STATE, async () => this.sidecar.state)
     this.handle(SIDECAR_RESTART, async () => void this.sidecar.restart())
+    this.ipcMain.handle(EVENTS_TAKEN, (event, count) => this.taken(event, count))
     this.endings.push(
       this.sidecar.states.add((state) => this.broadcast(SIDECAR_STATE_EVENT, state)),
       this.sidecar.exits.add((failure) => this.endRunning(failure)),
@@ -84,7 +89,8 @@ export class LlmIpc {
   }
 
   unregister(): void {
-    for (const channel of [...WINDOW_METHODS, SIDECAR_GET_STATE, SIDECAR_RESTART]) this.ipcMain.removeHandler(channel)
+    const own = [SIDECAR_GET_STATE, SIDECAR_RESTART, EVENTS_TAKEN]
+    for (const channel of [...WINDOW_METHODS, ...own]) this.ipcMain.removeHandler(channel)
     for (const end of this.endings.splice(0)) end()
   }
 
@@ -103,7 +109,8 @@ export class LlmIpc {
 
   private opened(contents: WebContentsLike): HostWindow {
     const limits = new WindowLimits({ ...WINDOW_RULES, ...this.options.limits })
-    const window = { id: `w${this.launch}-${contents.id}-${randomUUID().slice(0, 4)}`, contents, limits, open: true }
+    const outlet = new WindowOutlet(contents, { ...OUTLET_RULES, ...this.options.limits })
+    const window = { id: `w${this.launch}-${contents.id}-${randomUUID().slice(0, 4)}`, contents, limits, outlet, open: true }
     this.windows.set(contents.id, window)
     return window
   }
@@ -140,6 +147,13 @@ export class LlmIpc {
       throw new LlmError({ code: 'FORBIDDEN', message: 'This page may not ask.', retryable: false })
     }
     return window
+  }
+
+  private taken(event: InvokeEventLike, count: unknown): void {
+    const window = this.windows.get(event.sender.id)
+    if (window === undefined || window.contents !== event.sender || typeof count !== 'number' || !(count >= 0)) return
+    if (count === 0) window.outlet.begin()
+    else window.outlet.taken(count)
   }
 
   private forward(name: keyof SidecarNotifications, params: unknown): void {
@@ -193,6 +207,6 @@ export class LlmIpc {
   }
 
   private send(window: HostWindow, channel: string, payload: unknown): void {
-    if (window.open && !window.contents.isDestroyed()) window.contents.send(channel, payload)
+    if (window.open) window.outlet.send(channel, payload)
   }
 }

@@ -57,7 +57,7 @@ export class SidecarClient {
     stdout: Readable,
     private readonly onNotification: NotificationListener,
     private readonly onBroken: (reason: string) => void,
-    private readonly limits: ClientLimits = LIMITS
+    private limits: ClientLimits = LIMITS
   ) {
     this.splitter = new LineSplitter(limits.maxMessageBytes)
     stdout.on('data', (chunk: Buffer) => this.read(chunk))
@@ -87,6 +87,13 @@ export class SidecarClient {
 
   notify<N extends keyof HostNotifications>(method: N, params: HostNotifications[N]): void {
     this.write({ jsonrpc: '2.0', method, params })
+  }
+
+  /** What the sidecar said a message may have, in either direction: what is longer would never be answered. */
+  agree(maxMessageBytes: number): void {
+    const maxUnwrittenBytes = Math.max(this.limits.maxUnwrittenBytes, maxMessageBytes)
+    this.limits = { maxMessageBytes, maxUnwrittenBytes }
+    this.splitter.maxBytes = maxMessageBytes
   }
 
   /** How many requests have no answer yet. */

@@ -152,7 +152,8 @@ export class SidecarProcess {
       }
       const failure = await run.ended
       this.run = null
-      this.current = { state: 'starting', slow: false } // Who asks now waits; what comes next is told in a moment.
+      // Who asks now waits; what comes next is told in a moment.
+      if (!this.stopping) this.current = { state: 'starting', slow: false }
       this.exits.tell(failure)
       return failure
     } catch (thrown) {

@@ -81,6 +81,8 @@ export class SidecarRun {
         this.fail(otherVersion(result?.protocolVersion, PROTOCOL_VERSION))
         return null
       }
+      const { maxMessageBytes } = result.limits ?? {}
+      if (maxMessageBytes !== undefined) this.client.agree(maxMessageBytes)
       this.watch()
       return result
     } catch (thrown) {

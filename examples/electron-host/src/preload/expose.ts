@@ -14,6 +14,7 @@ import { LlmError, llmErrorOf } from '../shared/llm-error'
 import { REQUESTS } from '../shared/requests'
 import type { ContextBridgeLike, IpcRendererLike } from '../shared/transport'
 import { EventGate } from './event-gate'
+import { takings } from './takings'
 
 export function exposeLlm(bridge: ContextBridgeLike, ipc: IpcRendererLike): void {
   const { llm, llmAPI } = createApis(ipc)
@@ -106,11 +107,13 @@ export function createApis(ipc: IpcRendererLike): { llm: LlmApi; llmAPI: LlmApiP
 /** One listener of the transport per channel; a page's callbacks come and go behind it. */
 function subscriptions(ipc: IpcRendererLike, gate: EventGate) {
   const pages = new Map<string, Listeners<[unknown]>>()
+  const taken = takings(ipc)
   for (const channel of [...EVENT_CHANNELS, SIDECAR_STATE_EVENT]) {
     const page = new Listeners<[unknown]>()
     const terminal = channel === 'llm:done' || channel === 'llm:error'
     pages.set(channel, page)
     ipc.on(channel, (_event, payload: { inferenceId?: string }) => {
+      taken()
       if (payload.inferenceId === undefined) page.tell(payload)
       else gate.pass(payload.inferenceId, terminal, () => page.tell(payload))
     })

@@ -31,3 +31,6 @@ export const EVENT_CHANNELS = Object.keys({
 export const SIDECAR_STATE_EVENT = 'llm:sidecar:state'
 export const SIDECAR_GET_STATE = 'llm:sidecar:get-state'
 export const SIDECAR_RESTART = 'llm:sidecar:restart'
+
+/** The preload's word that it took so many events; 0 when a page begins. */
+export const EVENTS_TAKEN = 'llm:events:taken'

@@ -5,7 +5,7 @@
  */
 import type { ErrorCode } from './protocol'
 
-/** What the host itself can answer with, besides the sidecar's own codes. */
+/** What can be answered with: the sidecar's own codes, and those of the host. */
 export type HostErrorCode =
   | ErrorCode
   /** The window or frame that asked may not. */
@@ -26,10 +26,6 @@ export type HostErrorCode =
   | 'SIDECAR_CRASH_LOOP'
   /** The sidecar refused to start with these settings. */
   | 'SIDECAR_REFUSED'
-  /** Another sidecar uses the same data folder. */
-  | 'DATA_DIR_LOCKED'
-  | 'SESSION_NOT_FOUND'
-  | 'JOB_NOT_FOUND'
 
 export interface IpcError {
   code: HostErrorCode

@@ -1,113 +1,349 @@
-import { afterEach, expect, test } from 'vitest'
-import { LlmIpc } from '../../src/main/llm-ipc'
-import type { SidecarProcess } from '../../src/main/sidecar-process'
+/** Windows, the bridge and the real sidecar: who may ask what, who hears what, and what becomes of it when something dies. */
+import { afterEach, describe, expect, test, vi } from 'vitest'
+import type { LlmIpcOptions } from '../../src/main/llm-ipc'
+import type { SidecarOptions, SidecarProcess } from '../../src/main/sidecar-process'
+import { WINDOW_METHODS } from '../../src/shared/requests'
+import { EVENTS_TAKEN, SIDECAR_GET_STATE, SIDECAR_RESTART } from '../../src/shared/channels'
 import { llmErrorOf } from '../../src/shared/llm-error'
-import { isTrusted, sidecarProcess, Transport } from '../support/bridge'
+import { app, ask, begun, codeOf, ended, expectRefusal, PAGE, program, state, until } from '../support/bridge'
 
 let sidecar: SidecarProcess
-afterEach(() => sidecar.stop())
+afterEach(async () => {
+  vi.useRealTimers()
+  await sidecar.stop()
+})
 
-function started(options = {}, limits = {}) {
-  sidecar = sidecarProcess(options)
-  const transport = new Transport()
-  const bridge = new LlmIpc(transport, sidecar, { isTrusted, log: () => undefined, limits })
-  bridge.register()
-  sidecar.start()
-  return { page: () => transport.page(bridge) }
+function started(options: Partial<SidecarOptions> = {}, bridging: Partial<LlmIpcOptions> = {}) {
+  const made = app(options, bridging)
+  sidecar = made.sidecar
+  return made
 }
 
-const ask = (content: string) => ({ providerId: 'demo', messages: [{ role: 'user' as const, content }] })
-const codeOf = (promise: Promise<unknown>) => promise.then(() => 'no error', (error: unknown) => llmErrorOf(error).code)
-type Page = ReturnType<ReturnType<typeof started>['page']>
+const running = async (): Promise<number> => (await sidecar.request('llm:get-status', {})).activeInferences
+const LONG = '[[demo: tokens=100000]]'
 
-const ended = (page: Page, id: string) =>
-  new Promise<string>((resolve) => {
-    page.llm.onLlmDone((event) => event.inferenceId === id && resolve('done'))
-    page.llm.onLlmError((event) => event.inferenceId === id && resolve(event.code))
+describe('an answer', () => {
+  test('misses no token on a page that subscribes only after it knows the id', async () => {
+    const page = started().page()
+    const id = await page.llm.llmInference({ ...ask('[[demo: tokens=50]]'), modelId: 'demo-fast' })
+    let count = 0
+    page.llm.onLlmToken((event) => { count += event.count })
+    expect(await ended(page, id)).toBe('done')
+    expect(count).toBe(50)
   })
 
-test('a page that subscribes only after it knows the id misses no token', async () => {
-  const page = started().page()
-  const id = await page.llm.llmInference({ ...ask('[[demo: tokens=50]]'), modelId: 'demo-fast' })
-  let count = 0
-  page.llm.onLlmToken((event) => { count += event.count })
-  expect(await ended(page, id)).toBe('done')
-  expect(count).toBe(50)
+  test('is cancelled: what came stays, and nothing follows', async () => {
+    const page = started().page()
+    const id = await page.llm.llmInference(ask(LONG))
+    const done = new Promise<boolean | undefined>((resolve) => page.llm.onLlmDone((event) => resolve(event.cancelled)))
+    await begun(page, id)
+    expect(await page.llm.llmCancel(id)).toBe(true)
+    expect(await done).toBe(true)
+    expect(await page.llm.llmCancel(id)).toBe(false)
+    expect(await page.llm.llmCancel('never-heard-of')).toBe(false)
+  })
+
+  test('is a chat completion in chunks, under the name that the page gave it', async () => {
+    const page = started().page()
+    const chunks: string[] = []
+    page.llm.onLlmChatChunk((event) => chunks.push(event.requestId))
+    const request = { messages: [{ role: 'user' as const, content: '[[demo: text="one two three"]]' }], stream: true }
+    const completion = await page.llm.llmChatCompletions({ providerId: 'demo', request }, 'mine')
+    expect(completion.choices[0]?.message.content).toBe('one two three')
+    expect(new Set(chunks)).toEqual(new Set(['mine']))
+  })
 })
 
-test('a sidecar killed in mid-stream is a typed error, and the next message works', async () => {
-  const page = started({ restart: { firstDelayMs: 10 } }).page()
-  const id = await page.llm.llmInference(ask('[[demo: tokens=5000]]'))
-  const end = ended(page, id)
-  await new Promise<void>((resolve) => { page.llm.onLlmToken(() => resolve()) })
-  process.kill(sidecar.pid!, 'SIGKILL')
-  expect(await end).toBe('SIDECAR_EXITED')
-  const next = await page.llm.llmInference(ask('[[demo: text=hi]]'))
-  expect(await ended(page, next)).toBe('done')
+describe('a sidecar that dies', () => {
+  test('in mid-stream: a typed error, once; the session is intact, and its next message works', async () => {
+    const page = started({ restart: { firstDelayMs: 1 } }).page()
+    const { sessionId } = await page.llm.llmCreateSession({ providerId: 'demo' })
+    const turn = (text: string) => page.llm.llmRunSession({ sessionId, messages: [{ role: 'user', content: text }] })
+    expect(await ended(page, await turn('[[demo: text="Before."]]'))).toBe('done')
+    const id = await turn('Introduce yourself.')
+    const errors: string[] = []
+    page.llm.onLlmError((event) => errors.push(`${event.inferenceId === id} ${event.sessionId === sessionId} ${event.code} ${event.retryable}`))
+    const end = ended(page, id)
+    await begun(page, id)
+    process.kill(sidecar.pid!, 'SIGKILL')
+    expect(await end).toBe('SIDECAR_EXITED')
+    expect(await ended(page, await turn('[[demo: text="After."]]'))).toBe('done')
+    expect(errors).toEqual(['true true SIDECAR_EXITED true'])
+    const { messages } = await page.llm.llmGetSessionHistory({ sessionId })
+    const kept = messages.filter(({ state: how }) => how !== 'interrupted' && how !== 'cancelled')
+    expect(kept.filter(({ role }) => role === 'assistant').map(({ content }) => content)).toEqual(['Before.', 'After.'])
+  })
+
+  test('while it is asked something: the request is rejected, typed, and can be made again', async () => {
+    const page = started({ restart: { firstDelayMs: 1 } }).page()
+    await page.llm.llmGetStatus()
+    const asked = codeOf(page.llm.llmGenerateText({ providerId: 'demo', prompt: '[[demo: hang]]' }))
+    await until(running, (count) => count === 1)
+    process.kill(sidecar.pid!, 'SIGKILL')
+    expect(await asked).toBe('SIDECAR_EXITED')
+    expect((await page.llm.llmGenerateText({ providerId: 'demo', prompt: '[[demo: text="well"]]' })).text).toBe('well')
+  })
+
+  test('with answers in two windows: each is told of its own', async () => {
+    const { page } = started({ restart: { firstDelayMs: 1 } })
+    const pages = [page(), page()]
+    const told = await Promise.all(pages.map(async (each) => {
+      const id = await each.llm.llmInference(ask(LONG))
+      const heard: string[] = []
+      each.llm.onLlmError((event) => heard.push(event.inferenceId === id ? event.code : 'of another'))
+      const end = ended(each, id)
+      await begun(each, id)
+      return { heard, end }
+    }))
+    process.kill(sidecar.pid!, 'SIGKILL')
+    await Promise.all(told.map(({ end }) => end))
+    expect(told.map(({ heard }) => heard)).toEqual([['SIDECAR_EXITED'], ['SIDECAR_EXITED']])
+  })
+
+  test.each([
+    ['SIDECAR_MISSING', { findCommand: () => null }],
+    ['SIDECAR_MISSING', { findCommand: () => ({ file: '/nowhere/at/all', args: [], source: 'setting' as const }) }],
+    ['SIDECAR_CRASH_LOOP', { findCommand: () => program('process.exit(1)'), restart: { firstDelayMs: 1, maxEnds: 2 } }],
+    ['SIDECAR_VERSION', { findCommand: () => program('process.stdin.once("data", () => hello({ protocolVersion: 0 }))') }]
+  ])('for good, as %s: a page gets it as an error and as a state, with advice', async (code, options) => {
+    const page = started(options).page()
+    expect(await codeOf(page.llm.llmGetStatus())).toBe(code)
+    expect(await page.llm.llmGetSidecarState()).toMatchObject({ state: 'failed', failure: { code, advice: expect.any(String) } })
+    expect(await page.llmAPI.listProfiles()).toMatchObject({ success: false, error: code, retryable: false })
+  })
+
+  test('and comes again when the page asks for it; every change is told', async () => {
+    let there = false
+    const page = started({ findCommand: () => (there ? program('process.stdin.once("data", () => hello())') : null), times: { stopMs: 1 } }).page()
+    await state(sidecar, 'failed')
+    const seen: string[] = []
+    const ready = new Promise<void>((resolve) => page.llm.onSidecarState((now) => {
+      seen.push(now.state)
+      if (now.state === 'ready') resolve()
+    }))
+    there = true
+    await page.llm.llmRestartSidecar()
+    await ready
+    expect(seen.slice(-2)).toEqual(['starting', 'ready'])
+  })
 })
 
-test('a sidecar that stands still is ended and started again', async () => {
-  const page = started({ times: { pingEveryMs: 20, pingDeadlineMs: 300 }, restart: { firstDelayMs: 10 } }).page()
-  await page.llm.llmGetStatus()
-  const failed = new Promise<string>((resolve) => sidecar.exits.add((failure) => resolve(failure.code)))
-  process.kill(sidecar.pid!, 'SIGSTOP')
-  expect(await failed).toBe('SIDECAR_UNRESPONSIVE')
-  expect((await page.llm.llmGetStatus()).activeInferences).toBe(0)
+describe("another window's", () => {
+  test('inference is not there, and its events stay where they belong', async () => {
+    const { page } = started()
+    const [one, other] = [page(), page()]
+    const id = await one.llm.llmInference(ask('[[demo: tokens=20]]'))
+    expect(await codeOf(other.llm.llmCancel(id))).toBe('INFERENCE_NOT_FOUND')
+    expect(await codeOf(other.llm.llmAttachInference(id, 0))).toBe('INFERENCE_NOT_FOUND')
+    expect(await codeOf(other.llm.llmInference({ ...ask('x'), inferenceId: id }))).toBe('INFERENCE_EXISTS')
+    expect(await ended(one, id)).toBe('done')
+    expect(await codeOf(other.llm.llmAttachInference(id, 0))).toBe('INFERENCE_NOT_FOUND')
+    expect(await codeOf(other.llm.llmInference({ ...ask('x'), inferenceId: id }))).toBe('INFERENCE_EXISTS')
+    expect(other.sent.filter(({ channel }) => channel !== 'llm:sidecar:state')).toEqual([])
+  })
+
+  test('session is not there, by whatever it is asked for, until its window is closed', async () => {
+    const { page } = started()
+    const [one, other] = [page(), page()]
+    const { sessionId } = await one.llm.llmCreateSession({ providerId: 'demo' })
+    const messages = [{ role: 'user' as const, content: 'x' }]
+    expect(await codeOf(other.llm.llmGetSession(sessionId))).toBe('SESSION_NOT_FOUND')
+    expect(await codeOf(other.llm.llmGetSessionHistory({ sessionId }))).toBe('SESSION_NOT_FOUND')
+    expect(await codeOf(other.llm.llmForkSession({ sessionId }))).toBe('SESSION_NOT_FOUND')
+    expect(await codeOf(other.llm.llmDestroySession(sessionId))).toBe('SESSION_NOT_FOUND')
+    expect(await codeOf(other.llm.llmRunSession({ sessionId, messages }))).toBe('SESSION_NOT_FOUND')
+    expect((await other.llm.llmListSessions()).sessions).toEqual([])
+    expect((await one.llm.llmListSessions()).sessions).toHaveLength(1)
+    one.close()
+    expect((await other.llm.llmListSessions()).sessions).toHaveLength(1)
+    expect(await ended(other, await other.llm.llmRunSession({ sessionId, messages }))).toBe('done')
+    expect(await codeOf(page().llm.llmGetSession(sessionId))).toBe('SESSION_NOT_FOUND')
+  })
+
+  test('job is not there, and is told to its window alone', async () => {
+    const { page } = started()
+    const [one, other] = [page(), page()]
+    const done = new Promise<string>((resolve) => one.llm.onLlmJobDone((event) => resolve(event.jobId)))
+    const params = { providerId: 'demo', prompt: '[[demo: text="done"]]', windowId: 'somebody-else' }
+    const jobId = await one.llm.llmSubmitJob({ kind: 'generate-text', params })
+    expect(await codeOf(other.llm.llmGetJob(jobId))).toBe('JOB_NOT_FOUND')
+    expect(await codeOf(other.llm.llmCancelJob(jobId))).toBe('JOB_NOT_FOUND')
+    expect(await done).toBe(jobId)
+    expect(await codeOf(other.llm.llmGetJobResult({ jobId }))).toBe('JOB_NOT_FOUND')
+    expect((await other.llm.llmListJobs()).jobs).toEqual([])
+    expect((await one.llm.llmGetJobResult({ jobId })).result).toMatchObject({ text: 'done' })
+    expect(other.sent.filter(({ channel }) => channel.startsWith('llm:job'))).toEqual([])
+  })
 })
 
-test("another window's inference is not there, and its events stay where they belong", async () => {
-  const { page } = started()
-  const [one, other] = [page(), page()]
-  const seen: string[] = []
-  other.llm.onLlmToken((event) => seen.push(event.token))
-  const id = await one.llm.llmInference(ask('[[demo: tokens=20]]'))
-  expect(await codeOf(other.llm.llmCancel(id))).toBe('INFERENCE_NOT_FOUND')
-  expect(await codeOf(other.llm.llmAttachInference(id, 0))).toBe('INFERENCE_NOT_FOUND')
-  expect(await ended(one, id)).toBe('done')
-  expect(seen).toEqual([])
+describe('a window that goes', () => {
+  test.each(['close', 'crash'] as const)('(%s) ends its work, and nobody else\'s', async (how) => {
+    const { page } = started()
+    const [one, other] = [page(), page()]
+    await one.llm.llmInference(ask(LONG))
+    const kept = await other.llm.llmInference(ask(LONG))
+    expect(await running()).toBe(2)
+    one[how]()
+    expect(await running()).toBe(1)
+    expect(await other.llm.llmCancel(kept)).toBe(true)
+  })
+
+  test('while the sidecar starts: what it asked is never begun', async () => {
+    const { page } = started()
+    const one = page()
+    const asked = codeOf(one.llm.llmInference(ask(LONG)))
+    one.close()
+    expect(await asked).toBe('CANCELLED')
+    expect(await running()).toBe(0)
+  })
+
+  test('is not written to any more, and one whose process died can be loaded again', async () => {
+    const { page } = started({ restart: { firstDelayMs: 1 } })
+    const [closed, crashed] = [page(), page()]
+    await state(sidecar, 'ready')
+    closed.close()
+    crashed.crash()
+    const before = closed.sent.length
+    const { llm } = crashed.reload()
+    expect(await ended({ llm }, await llm.llmInference(ask('[[demo: text="hi"]]')))).toBe('done')
+    expect(closed.sent).toHaveLength(before)
+  })
 })
 
-test('a window that closes ends its work', async () => {
-  const { page } = started()
-  const [one, other] = [page(), page()]
-  await one.llm.llmInference(ask('[[demo: tokens=5000]]'))
-  expect((await other.llm.llmGetStatus()).activeInferences).toBe(1)
-  one.close()
-  expect((await other.llm.llmGetStatus()).activeInferences).toBe(0)
+describe('a page that is loaded again', () => {
+  test('goes on with the answer that is being written, from its first word', async () => {
+    const page = started().page()
+    const id = await page.llm.llmInference(ask('[[demo: tokens=60 rate=200]]'))
+    await begun(page, id)
+    const { llm } = page.reload()
+    let live = 0
+    llm.onLlmToken((event) => { live += event.count })
+    const end = ended({ llm }, id)
+    const { events, terminal } = await llm.llmAttachInference(id, 0)
+    const past = events.filter(({ method }) => method === 'llm:token').reduce((sum, { params }) => sum + (params as { count: number }).count, 0)
+    if (!terminal) expect(await end).toBe('done')
+    expect(past).toBeGreaterThan(0)
+    expect(past + live).toBeGreaterThanOrEqual(60)
+  })
 })
 
-test('a flood is refused and the other window is served', async () => {
-  const { page } = started({}, { burst: 10, perSecond: 1 })
-  const [one, other] = [page(), page()]
-  const codes = await Promise.all(Array.from({ length: 30 }, () => codeOf(one.llm.llmGetStatus())))
-  expect(codes.filter((code) => code === 'RATE_LIMIT')).toHaveLength(20)
-  expect(await codeOf(other.llm.llmGetStatus())).toBe('no error')
+describe('a page that takes nothing', () => {
+  test('costs a bounded number of events on their way, and the other window nothing; when it takes again, it can have all', async () => {
+    const { page } = started({}, { limits: { maxUntaken: 64, maxWaiting: 20_000 } })
+    const [hung, other] = [page(), page()]
+    const id = await hung.llm.llmInference(ask('[[demo: tokens=3000 rate=max firstToken=0 connect=0]]'))
+    hung.hang()
+    const flood = await other.llm.llmInference(ask('[[demo: tokens=3000 rate=max]]'))
+    let count = 0
+    other.llm.onLlmToken((event) => { count += event.count })
+    expect(await ended(other, flood)).toBe('done')
+    expect(count).toBe(3_000)
+    await until(running, (left) => left === 0)
+    expect(hung.sent.length).toBeLessThanOrEqual(64)
+    const { llm } = hung.reload()
+    const { events, terminal } = await llm.llmAttachInference(id, 0)
+    expect(terminal).toBe(true)
+    const all = events.filter(({ method }) => method === 'llm:token').reduce((sum, { params }) => sum + (params as { count: number }).count, 0)
+    expect(all).toBe(3_000)
+  })
 })
 
-test.each([[null], [7], [{ messages: [] }], [{ messages: [{ role: 'user', content: 1n }] }], [new Map()]])(
-  'nonsense from a page (%#) is a VALIDATION_ERROR', async (nonsense) => {
-    const answer = await started().page().invoke('llm:inference', nonsense)
-    expect(answer).toMatchObject({ success: false, error: { code: 'VALIDATION_ERROR' } })
-  }
-)
+describe('who may not ask', () => {
+  test.each([
+    ['a frame at another address', { frame: { url: 'https://evil.example/', parent: null } }],
+    ['another page of the scheme', { frame: { url: 'app://evil/index.html', parent: null } }],
+    ['an empty address', { frame: { url: '', parent: null } }],
+    ['a frame inside the page', { frame: { url: PAGE, parent: {} } }],
+    ['a frame that is gone', { frame: null }],
+    ['a window that was never added', { added: false }]
+  ])('%s gets FORBIDDEN on every channel, and reaches nothing', async (_who, place) => {
+    const asked = vi.fn()
+    const { page, transport } = started({}, { log: asked })
+    const stranger = page(place)
+    const channels = [...transport.handlers.keys()].filter((channel) => channel !== EVENTS_TAKEN)
+    expect(channels).toEqual([...WINDOW_METHODS, SIDECAR_GET_STATE, SIDECAR_RESTART])
+    for (const channel of channels) expectRefusal(await stranger.invoke(channel, { providerId: 'demo' }), 'FORBIDDEN')
+    expect(await stranger.invoke(EVENTS_TAKEN, 5)).toBeUndefined()
+    expect(asked).not.toHaveBeenCalled()
+    expect(await running()).toBe(0)
+  })
 
-test.each([
-  ['SIDECAR_MISSING', { findCommand: () => null }],
-  ['SIDECAR_MISSING', { findCommand: () => ({ file: '/nowhere/at/all', args: [], source: 'setting' }) }],
-  ['SIDECAR_CRASH_LOOP', { findCommand: () => ({ file: process.execPath, args: ['-e', 'process.exit(1)'], source: 'setting' }),
-    restart: { firstDelayMs: 1, maxEnds: 2 } }],
-  ['SIDECAR_VERSION', { findCommand: () => ({ file: process.execPath, args: ['-e',
-    `process.stdin.once('data', () => console.log('{"jsonrpc":"2.0","id":1,"result":{"protocolVersion":0}}'))`], source: 'setting' }) }]
-])('what cannot work ends as %s, with advice', async (code, options) => {
-  const page = started(options).page()
-  expect(await codeOf(page.llm.llmGetStatus())).toBe(code)
-  expect(await page.llm.llmGetSidecarState()).toMatchObject({ state: 'failed', failure: { code, advice: expect.any(String) } })
+  test('a closed window gets FORBIDDEN', async () => {
+    const page = started().page()
+    page.close()
+    expectRefusal(await page.invoke('llm:get-status'), 'FORBIDDEN')
+  })
+
+  test('what is for the host alone has no channel', () => {
+    const { transport } = started()
+    for (const method of ['llm:vault:unlock', 'llm:vault:rotate', 'llm:window:closed', 'initialize', 'shutdown', 'exit', 'rpc.discover']) {
+      expect(transport.handlers.has(method)).toBe(false)
+    }
+  })
+
+  test('when the bridge is taken away, no channel and no event is left', async () => {
+    const { transport, bridge, page } = started()
+    const one = page()
+    await one.llm.llmGetStatus()
+    const before = one.sent.length
+    bridge.unregister()
+    await sidecar.restart()
+    await state(sidecar, 'ready')
+    expect(transport.handlers.size).toBe(0)
+    expect(one.sent).toHaveLength(before)
+  })
 })
 
-test('after the stop there is no process', async () => {
-  const page = started().page()
-  await page.llm.llmGetStatus()
-  const pid = sidecar.pid!
-  await sidecar.stop()
-  expect(() => process.kill(pid, 0)).toThrow('ESRCH')
+describe('what a page sends', () => {
+  test('in a flood is refused, says when to come back, and the other window is served', async () => {
+    const { page } = started({}, { limits: { burst: 10, perSecond: 1e-6 } })
+    const [one, other] = [page(), page()]
+    const codes = await Promise.all(Array.from({ length: 30 }, () => codeOf(one.llm.llmGetStatus())))
+    expect(codes.filter((code) => code === 'RATE_LIMIT')).toHaveLength(20)
+    const told = await one.llm.llmGetStatus().then(() => null, (error: unknown) => llmErrorOf(error))
+    expect(told).toMatchObject({ code: 'RATE_LIMIT', retryable: true, retryAfterMs: expect.any(Number) })
+    expect(await codeOf(other.llm.llmGetStatus())).toBe('no error')
+  })
+
+  test('and is not answered yet has a bound of its own', async () => {
+    const { page } = started({}, { limits: { maxUnanswered: 3 } })
+    const one = page()
+    const asked = Array.from({ length: 3 }, () => codeOf(one.llm.llmGenerateText({ providerId: 'demo', prompt: '[[demo: hang]]' })))
+    expect(await codeOf(one.llm.llmGetStatus())).toBe('RATE_LIMIT')
+    one.close()
+    expect(new Set(await Promise.all(asked)).size).toBe(1)
+  })
+
+  test('with a window, a name or an owner of its own making is overruled', async () => {
+    const { page } = started()
+    const [one, other] = [page(), page()]
+    const id = await one.llm.llmInference({ ...ask('[[demo: tokens=3]]'), windowId: 'w-other' } as never)
+    const windows = new Set<string | undefined>()
+    one.llm.onLlmToken((event) => windows.add(event.windowId))
+    expect(await ended(one, id)).toBe('done')
+    expect(windows.size).toBe(1)
+    expect([...windows][0]).not.toBe('w-other')
+    expect(other.sent.filter(({ channel }) => channel === 'llm:token')).toEqual([])
+  })
+
+  test('too large for a message is MESSAGE_TOO_LARGE, and the next is served', async () => {
+    const page = started().page()
+    const huge = { ...ask('x'), metadata: { everything: 'x'.repeat(17 * 1024 * 1024) } }
+    expect(await codeOf(page.llm.llmInference(huge))).toBe('MESSAGE_TOO_LARGE')
+    expect(await ended(page, await page.llm.llmInference(ask('[[demo: text="hi"]]')))).toBe('done')
+  })
+
+  const cycle: Record<string, unknown> = {}
+  cycle['self'] = cycle
+  const nonsense = [
+    null, 7, 'text', [], { messages: [] }, { messages: [{ role: 'user', content: 1n }] }, new Map(), new Date(),
+    { ...ask('x'), metadata: cycle }, { ...ask('x'), temperature: Number.NaN }, { ...ask('x'), maxTokens: 1e9 },
+    { ...ask('x'), tools: 'none' }, { ...ask('x'), inferenceId: '' }, { messages: Array(101).fill(ask('x').messages[0]) },
+    { providerId: 'demo', messages: [{ role: 'user', content: 'x'.repeat(100_001) }] }
+  ]
+  test('as nonsense, past the preload, is a VALIDATION_ERROR each time', async () => {
+    const page = started().page()
+    for (const each of nonsense) expectRefusal(await page.invoke('llm:inference', each), 'VALIDATION_ERROR')
+    expect(await running()).toBe(0)
+  })
 })
