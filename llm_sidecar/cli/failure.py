@@ -37,6 +37,7 @@ HINTS: Final = {
     "NO_ACTIVE_PROFILE": "Choose one with `llm-sidecar profiles activate`.",
     "VAULT_LOCKED": "Give the vault's key: --keyring, --passphrase or --key-fd.",
     "VAULT_WRONG_KEY": "Give the key that the vault was made with.",
+    "VAULT_TAMPERED": "A backup that you put there yourself is taken with `llm-sidecar vault accept-older`.",
     "DATA_DIR_LOCKED": "End the application that uses it, or name another folder with --data-dir.",
 }
 """What to do, by code, where there is something."""

@@ -20,6 +20,7 @@ commands:
   chat     talk to the best model at hand
   models   which providers can be used, what they offer at which price
   profiles the stored connections: list, add, remove, activate, test, discover
+  vault    the vault of their keys: status, accept-older, rotate
   sessions the conversations that are kept: list, show, export
   usage    what was used and what it cost, and the budgets
   doctor   check this installation
@@ -77,6 +78,8 @@ def _run_for_people(command: str, arguments: list[str]) -> None:
         from llm_sidecar.cli.models import main as run
     elif command == "profiles":
         from llm_sidecar.cli.profiles import main as run
+    elif command == "vault":
+        from llm_sidecar.cli.vault import main as run
     elif command == "sessions":
         from llm_sidecar.cli.sessions import main as run
     elif command == "usage":

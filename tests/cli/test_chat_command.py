@@ -85,6 +85,44 @@ def test_the_conversation_is_sent_again_with_every_question(tmp_path: Path, reco
     assert recorder.requests[1]["model"] == "m"
 
 
+def add_profile(home: Path, recorder: Recorder, *options: str, stdin: str) -> None:
+    add = ("add", "Work", "--provider", "openai", "--url", recorder.url, "--model", "m")
+    assert run_to_end(home, "profiles", *options, *add, stdin=stdin).returncode == 0
+
+
+def test_the_active_profile_answers_with_its_key_and_model(tmp_path: Path, recorder: Recorder) -> None:
+    key = "sk-canary-4f1d9c"
+    add_profile(tmp_path, recorder, stdin=f"{key}\n")
+    for options, model in (((), "m"), (("--model", "n"), "n")):
+        ended = run_to_end(tmp_path, "chat", *options, stdin="hi\n", DEEPSEEK_API_KEY="sk-another")
+        assert ended.stderr == f"openai · {model}: Work is your active profile\n"
+        assert recorder.requests[-1]["model"] == model
+    assert recorder.authorizations == [f"Bearer {key}"] * 2
+
+
+def test_a_profile_that_cannot_answer_is_passed_over_and_that_is_said(tmp_path: Path, recorder: Recorder) -> None:
+    """Who takes its place is up to the machine: nobody is asked anything."""
+    add_profile(tmp_path, recorder, "--passphrase", stdin="sk-canary-4f1d9c\ncorrect horse\n")
+    locked = run_to_end(tmp_path, "chat")
+    assert "; the key of the active profile, Work, is locked" in locked.stderr
+    given = run_to_end(tmp_path, "chat", "--passphrase", stdin="correct horse\nhi\n")
+    assert given.stderr == "openai · m: Work is your active profile\n"
+    assert given.stdout == "answer 1\n"
+    run_to_end(tmp_path, "profiles", "--passphrase", "remove", "Work", stdin="correct horse\n")
+    add = ("profiles", "add", "Bare", "--provider", "openai", "--no-key")
+    assert run_to_end(tmp_path, *add).returncode == 0
+    assert "; the active profile, Bare, has no key" in run_to_end(tmp_path, "chat").stderr
+
+
+def test_profiles_that_another_program_has_are_said_to_be_out_of_reach(tmp_path: Path, recorder: Recorder) -> None:
+    add_profile(tmp_path, recorder, stdin="sk-canary-4f1d9c\n")
+    with Terminal(tmp_path, "chat", "--provider", "demo") as terminal:
+        terminal.wait_for_prompt(PROMPT)
+        ended = run_to_end(tmp_path, "chat")
+    assert ended.returncode == 0
+    assert "; your profiles are in another program's hands" in ended.stderr
+
+
 def test_a_failed_question_leaves_no_trace_and_the_next_is_answered(tmp_path: Path) -> None:
     ended = run_to_end(
         tmp_path, "chat", "--provider", "demo", stdin="[[demo: error=AUTH_ERROR]]\n[[demo: text=next]]\n"
