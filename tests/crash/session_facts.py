@@ -82,9 +82,6 @@ class SessionFacts(KillMachine):
         answer = " ".join([f"a{number}", *words])
         question = f'q{number} [[demo: text="{answer}" rate={rate} connect=0 firstToken=0{fault}]]'
         turn = self.turns[f"i{number}"] = Turn(question, answer, fails=bool(fault))
-        before = next((turn for turn in reversed(self.sessions[name].turns) if turn.state != "failed"), None)
-        if before is not None and before.state != "done" and not before.received:
-            turn.may_fail = True  # what got no answer is asked together with this: one directive too many for the demo
         self.sessions[name].turns.append(turn)
         params = {"sessionId": name, "inferenceId": f"i{number}", "retry": {"maxRetries": 0}}
         self.ask("llm:session:run", {**params, "messages": [{"role": "user", "content": question}]})
@@ -244,7 +241,7 @@ class SessionFacts(KillMachine):
         if state == "interrupted":
             turn.check = lambda s, t: _same((s, t), ("interrupted", answer["content"]))  # type: ignore[method-assign]
         turn.received = answer["content"]
-        turn.fails = turn.may_fail = False
+        turn.fails = False
 
 
 def _same(found: tuple[str, str], expected: tuple[str, str]) -> None:

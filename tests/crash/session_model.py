@@ -15,7 +15,6 @@ class Turn:
         self.question = question
         self.answer = answer
         self.fails = fails
-        self.may_fail = fails
         self.state = "asked"
         self.is_cancelled = False
         self.received = ""
@@ -41,7 +40,7 @@ class Turn:
 
     @property
     def may_be_absent(self) -> bool:
-        return self.state in ("asked", "failed") or (self.state == "accepted" and self.may_fail)
+        return self.state in ("asked", "failed") or (self.state == "accepted" and self.fails)
 
 
 class Session:

@@ -241,7 +241,8 @@ def test_a_question_that_was_cancelled_before_its_answer_began_can_be_asked_agai
         assert done["cancelled"]
         used.append(done["usage"]["promptTokens"])
     assert used[0] == used[1] < used[2]
-    assert len(history(host, "s")) == 6
+    assert say(host, "s", f"[[demo: text=Yes {FAST}]]").text == "Yes"
+    assert len(history(host, "s")) == 8
 
 
 def test_destroying_a_session_ends_its_answer(spawn: Spawn) -> None:

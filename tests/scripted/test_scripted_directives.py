@@ -43,6 +43,13 @@ def test_other_text_is_no_directive(text: str) -> None:
     assert read_directives(text) == (Directives(), text)
 
 
+def test_blocks_after_an_empty_line_take_the_place_of_those_before() -> None:
+    text = "a [[demo: hang text=no]]\n \t\nb [[demo: tokens=2]] c\n[[demo: rate=50]]\n\nd"
+    assert read_directives(text) == (Directives(tokens=2, rate=50), "a \n \t\nb  c\n\n\nd")
+    with pytest.raises(ProviderError, match="is not known"):
+        read_directives("[[demo: misspelt]]\n\n[[demo: tokens=2]]")
+
+
 def test_an_empty_block_directs_nothing() -> None:
     assert read_directives("a[[demo:]]b[[demo: ]]c") == (Directives(), "abc")
 

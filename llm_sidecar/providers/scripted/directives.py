@@ -228,13 +228,14 @@ RULES: Final[dict[str, _Rule]] = {
 
 
 def read_directives(text: str) -> tuple[Directives, str]:
-    """Split `text` into what its blocks say and what is left of it without them, stripped.
+    """Split `text` into what its blocks say and what is left of it without them, stripped. Blocks take the place of
+    those that an empty line parts from them.
 
     Raises `ProviderError` INVALID_REQUEST that names the directive at fault.
     """
     try:
-        items, rest = split_text(text)
-        return _read(items), rest
+        groups, rest = split_text(text)
+        return [_read(items) for items in groups][-1], rest
     except Malformed as error:
         shown = f"{error.name[:40]!r}" if error.name.strip() else "at the end"
         valid = ", ".join(rule.form for rule in RULES.values())

@@ -49,25 +49,29 @@ class Item(NamedTuple):
 _OPEN: Final = "[[demo:"
 _CLOSE: Final = "]]"
 _BLANK: Final = re.compile(r"\s*")
+_EMPTY_LINE: Final = re.compile(r"\n[^\S\n]*\n")
 _ITEM: Final = re.compile(r'([A-Za-z]+)(?:(=)([^\s"{}\[\]]*))?')
 _JSON_TOKEN: Final = re.compile(r'"(?:[^"\\]|\\.)*+("?)|[{}\[\]]', re.DOTALL)
 """A string, with group 1 empty where it never ends, or a bracket. One pass over any input: nothing is tried twice."""
 
 
-def split_text(text: str) -> tuple[list[Item], str]:
-    """The items of all blocks of `text`, and what is left of it without the blocks, stripped. Raises `Malformed`."""
-    items: list[Item] = []
+def split_text(text: str) -> tuple[list[list[Item]], str]:
+    """The items of all blocks of `text`, those together that no empty line parts (at least one list, it may be empty),
+    and what is left of it without the blocks, stripped. Raises `Malformed`."""
+    groups: list[list[Item]] = [[]]
     rest: list[str] = []
     position = 0
     while (opening := text.find(_OPEN, position)) >= 0:
         rest.append(text[position:opening])
+        if _EMPTY_LINE.search(rest[-1]):
+            groups.append([])
         position = _after_blank(text, opening + len(_OPEN))
         while not text.startswith(_CLOSE, position):
             item, position = _read_item(text, position)
-            items.append(item)
+            groups[-1].append(item)
         position += len(_CLOSE)
     rest.append(text[position:])
-    return items, "".join(rest).strip()
+    return groups, "".join(rest).strip()
 
 
 def _after_blank(text: str, position: int) -> int:
