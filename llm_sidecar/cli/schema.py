@@ -33,6 +33,9 @@ def _write(folder: Path) -> int:
     except OSError as error:
         sys.stderr.write(f"llm-sidecar schema: cannot write {error.filename}: {error.strerror}\n")
         return 1
+    except ValueError as error:
+        sys.stderr.write(f"llm-sidecar schema: {error}\n")
+        return 1
     print(f"{len(written)} files written to {folder}")
     return 0
 

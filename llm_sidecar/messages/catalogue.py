@@ -32,6 +32,9 @@ from llm_sidecar.messages.method_errors import (
     VAULT_ERRORS,
 )
 
+_ANSWER: Final = ("llm:thinking", "llm:token", "llm:tool-call", "llm:progress", "llm:done", "llm:error")
+_JOB: Final = ("llm:job:progress", "llm:job:done", "llm:job:error")
+
 _METHODS: Final = (
     Method(
         "initialize",
@@ -46,6 +49,7 @@ _METHODS: Final = (
         handshake.ShutdownParams,
         shape.Empty,
         "Settle what is running, refuse what is new, and answer. Then send `exit` or close stdin.",
+        leads_to=("llm:error", "llm:job:error"),
     ),
     Method("exit", shape.NoParams, shape.Empty, "End the process now.", is_notification=True),
     Method(
@@ -62,12 +66,14 @@ _METHODS: Final = (
         inference.InferenceAccepted,
         "Start one answer. Its events follow the response; exactly one `llm:done` or `llm:error` ends them.",
         ADMISSION_ERRORS,
+        leads_to=_ANSWER,
     ),
     Method(
         "llm:cancel",
         inference.CancelParams,
         inference.Success,
         "Cancel an inference in any state. No token follows the response; the terminal is `llm:done` with `cancelled`.",
+        leads_to=("llm:done",),
     ),
     Method(
         "llm:inference:attach",
@@ -75,6 +81,7 @@ _METHODS: Final = (
         inference.AttachResult,
         "Replay the events of an inference from `fromSeq` on; live ones follow the response.",
         ("INFERENCE_NOT_FOUND", "REPLAY_GAP"),
+        leads_to=_ANSWER,
     ),
     Method(
         "llm:generate-text",
@@ -90,6 +97,7 @@ _METHODS: Final = (
         "A chat completion in OpenAI's format. With `request.stream` each `llm:chat:chunk` comes before the response, "
         "which is the whole completion. `$/cancelRequest` cancels it.",
         ("SERVICE_NOT_FOUND", *INFERENCE_ERRORS),
+        leads_to=("llm:chat:chunk",),
     ),
     Method("llm:get-status", shape.NoParams, status.ServiceStatus, "What the sidecar is doing now."),
     Method(
@@ -97,6 +105,7 @@ _METHODS: Final = (
         inference.WindowClosedParams,
         inference.WindowClosedResult,
         "A window of the host is gone: cancel its inferences, release its sessions.",
+        leads_to=("llm:done",),
     ),
     Method(
         "llm:providers:list",
@@ -146,6 +155,7 @@ _METHODS: Final = (
             *ADMISSION_ERRORS,
             *STORE_ERRORS,
         ),
+        leads_to=_ANSWER,
     ),
     Method(
         "llm:session:destroy",
@@ -153,6 +163,7 @@ _METHODS: Final = (
         inference.Success,
         "Delete a session and what was said in it; cancels its running answer.",
         STORE_ERRORS,
+        leads_to=("llm:done",),
     ),
     Method(
         "llm:session:list",
@@ -252,6 +263,7 @@ _METHODS: Final = (
         job.JobAccepted,
         "Hand over work that survives the process.",
         ("JOB_EXISTS", "SERVICE_NOT_FOUND", *ROUTE_ERRORS, *STORE_ERRORS),
+        leads_to=_JOB,
     ),
     Method("llm:job:get", job.JobParams, job.JobInfo, "One job.", ("JOB_NOT_FOUND", *READ_ERRORS)),
     Method("llm:job:list", job.JobListParams, job.JobList, "The jobs, newest first.", READ_ERRORS),
@@ -261,6 +273,7 @@ _METHODS: Final = (
         inference.Success,
         "Cancel a job, queued or running.",
         ("JOB_NOT_FOUND", *STORE_ERRORS),
+        leads_to=("llm:job:done",),
     ),
     Method(
         "llm:job:result",

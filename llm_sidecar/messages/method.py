@@ -20,6 +20,8 @@ class Method(Struct, frozen=True):
     errors: tuple[str, ...] = ()
     """Codes besides the ones any method can answer with (`COMMON_ERRORS`)."""
     is_notification: bool = False
+    leads_to: tuple[str, ...] = ()
+    """The notifications that may follow because of it."""
 
 
 class Notification(Struct, frozen=True):

@@ -1,9 +1,9 @@
 """The whole protocol as one OpenRPC 1.3 document: what `rpc.discover` answers and `protocol/openrpc.json` holds.
 
 Law: the catalogue, the structs and the tables of errors say everything; here it only gets its form. OpenRPC knows
-neither the notifications a server sends nor error codes that are strings: they are under `x-notifications` and
-`x-errors`. It wants the numbers of a method's errors unique, and ours share -32600 and -32000: codes of one number
-are one entry, whose `data` lists them.
+neither the notifications a server sends nor error codes that are strings: they are under `x-notifications` (and there,
+by name, in each method that leads to some) and `x-errors`. It wants the numbers of a method's errors unique, and ours
+share -32600 and -32000: codes of one number are one entry, whose `data` lists them.
 """
 
 from __future__ import annotations
@@ -57,13 +57,13 @@ def error_table() -> dict[str, dict[str, Any]]:
     }
 
 
-def topic(method: Method) -> str:
-    """What a method is about: the module its shapes come from, else what its name says."""
-    for shape in (method.params, method.result):
+def topic(item: Method | Notification) -> str:
+    """What a channel is about: the module its shapes come from, else what its name says."""
+    for shape in (item.params, item.result) if isinstance(item, Method) else (item.params,):
         package, _, module = shape.__module__.rpartition(".")
         if package == "llm_sidecar.messages" and module != "shape":
             return module
-    scope, _, rest = method.name.partition(":")
+    scope, _, rest = item.name.partition(":")
     return rest.partition(":")[0] if scope == "llm" else "handshake"
 
 
@@ -78,6 +78,8 @@ def _method(method: Method, known: Schemas, shared: dict[str, Any]) -> dict[str,
     if not method.is_notification:
         described["result"] = {"name": "result", "schema": known.of[method.result]}
         described["errors"] = _errors((*COMMON_ERRORS, *method.errors), shared)
+    if method.leads_to:
+        described["x-notifications"] = list(method.leads_to)
     return described
 
 

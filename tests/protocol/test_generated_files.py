@@ -11,10 +11,11 @@ import pytest
 
 from llm_sidecar.cli.schema import main
 from llm_sidecar.protocol.files import FORMATS, generated_files
+from llm_sidecar.protocol.shown import conversations_by_channel
 from tests.hosts import SIDECAR
 
 PROTOCOL = Path(__file__).parents[2] / "protocol"
-_GENERATED = generated_files()
+_GENERATED = generated_files(conversations_by_channel(PROTOCOL / "vectors"))
 
 
 @pytest.mark.parametrize("name", _GENERATED)
@@ -23,13 +24,14 @@ def test_a_committed_file_is_what_is_generated_now(name: str) -> None:
     assert (PROTOCOL / name).read_bytes() == _GENERATED[name].encode(), remedy
 
 
-def test_no_schema_is_left_of_a_shape_that_is_gone() -> None:
-    committed = {f"schemas/{path.name}" for path in (PROTOCOL / "schemas").iterdir()}
-    assert committed == {name for name in _GENERATED if name.startswith("schemas/")}
+@pytest.mark.parametrize("folder", ["schemas", "channels"])
+def test_no_file_is_left_of_what_is_gone(folder: str) -> None:
+    committed = {f"{folder}/{path.name}" for path in (PROTOCOL / folder).iterdir()}
+    assert committed == {name for name in _GENERATED if name.startswith(f"{folder}/")}
 
 
 def test_the_files_do_not_depend_on_the_order_of_hashes() -> None:
-    program = "from llm_sidecar.protocol.files import generated_files; print(generated_files())"
+    program = "from llm_sidecar.protocol.files import generated_files; print(generated_files({}))"
     command = [sys.executable, "-X", "utf8", "-c", program]
     printed = {
         subprocess.run(command, env={**os.environ, "PYTHONHASHSEED": seed}, check=True, capture_output=True).stdout
@@ -64,6 +66,14 @@ def test_schema_says_where_it_cannot_write(tmp_path: Path, capsys: pytest.Captur
     captured = capsys.readouterr()
     assert "cannot write" in captured.err
     assert captured.out == ""
+
+
+@pytest.mark.parametrize("content", ["[{]", "7", '[{"name": "a"}]', '["a"]'])
+def test_schema_refuses_vectors_that_are_none(content: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "vectors").mkdir()
+    (tmp_path / "vectors" / "bad.json").write_text(content)
+    assert main(["--write", str(tmp_path)]) == 1
+    assert "bad.json is not a list of conversations" in capsys.readouterr().err
 
 
 def test_a_reader_that_has_seen_enough_is_no_error() -> None:
