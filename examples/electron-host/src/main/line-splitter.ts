@@ -24,7 +24,7 @@ export class LineSplitter {
       const line = this.take()
       if (line.trim() !== '') yield line
     }
-    if (start < chunk.length) this.hold(chunk.slice(start))
+    if (start < chunk.length) this.hold(new Uint8Array(chunk.subarray(start))) // A copy: `slice` of a Buffer is none.
   }
 
   private hold(piece: Uint8Array): void {

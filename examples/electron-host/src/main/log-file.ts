@@ -1,9 +1,10 @@
 /**
  * The app's log: JSON lines in one file, and the one before it.
  *
- * Law: it never throws and never blocks; it holds at most twice `maxBytes`.
+ * Law: it never throws, and waits for no write; it holds at most twice `maxBytes`. (A file is opened at once, so that what
+ * is put aside under another name is that file, with all that was written to it.)
  */
-import { createWriteStream, mkdirSync, renameSync, statSync, type WriteStream } from 'node:fs'
+import { createWriteStream, fstatSync, mkdirSync, openSync, renameSync, type WriteStream } from 'node:fs'
 import { dirname } from 'node:path'
 import type { Log } from './stderr-log'
 
@@ -12,19 +13,22 @@ export function logFile(file: string, maxBytes = 5 * 1024 * 1024): Log {
   let size = 0
   const open = (): WriteStream => {
     mkdirSync(dirname(file), { recursive: true })
-    size = statSync(file, { throwIfNoEntry: false })?.size ?? 0
-    return createWriteStream(file, { flags: 'a', mode: 0o600 }).on('error', () => undefined)
+    const fd = openSync(file, 'a', 0o600)
+    size = fstatSync(fd).size
+    return createWriteStream(file, { fd }).on('error', () => undefined)
   }
   return (entry) => {
     try {
       const line = `${JSON.stringify({ time: Date.now(), ...entry })}\n`
       stream ??= open()
-      if (size + line.length > maxBytes) {
+      const bytes = Buffer.byteLength(line)
+      if (size + bytes > maxBytes) {
         stream.end()
+        stream = null
         renameSync(file, `${file}.1`)
         stream = open()
       }
-      size += line.length
+      size += bytes
       stream.write(line)
     } catch {
       // A log that cannot be written must not keep the app from working.

@@ -10,7 +10,8 @@ export type ToPage = { id: number; result: unknown } | { id: number; failure: st
 const UNDEFINED = { $: 'undefined' }
 
 export function encode(message: ToHost | ToPage): string {
-  return JSON.stringify(message, (_key, value: unknown) => {
+  return JSON.stringify(message, function (this: Record<string, unknown>, key, _told: unknown) {
+    const value = this[key] // Not what its `toJSON` made of it.
     if (value === undefined) return UNDEFINED
     if (typeof value === 'number' && !Number.isFinite(value)) throw new TypeError('The harness does not carry NaN or Infinity.')
     if (typeof value === 'bigint' || (typeof value === 'object' && value !== null && !isPlain(value))) {
