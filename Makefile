@@ -67,7 +67,7 @@ $(PACKAGE_ENV)/.installed-$(PACKAGE_EXTRAS): pyproject.toml | $(BIN)/python
 	@echo "Making $(PACKAGE_ENV) ..."
 	@rm -rf $(PACKAGE_ENV)
 	@$(BIN)/python -m venv $(PACKAGE_ENV)
-	@$(PACKAGE_ENV)/bin/python -m pip install --quiet --disable-pip-version-check -e '.[package,$(PACKAGE_EXTRAS)]'
+	@$(PACKAGE_ENV)/bin/python -m pip install --quiet --disable-pip-version-check -e '.[package$(PACKAGE_EXTRAS:%=,%)]'
 	@touch $@
 
 clean:

@@ -17,8 +17,9 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 _TEXT: Final = re.compile(r"(licen[cs]e|copying|notice|authors|copyright)[^/]*$", re.IGNORECASE)
+_OWN: Final = Path(__file__).parent.parent / "LICENSE"
 _HEAD: Final = """\
-llm-sidecar is under the MIT licence (llm-sidecar/LICENSE). This folder holds the licences of what was packed with it.
+llm-sidecar is under the MIT licence. The other folders hold the licences of what was packed with it.
 The program itself begins with PyInstaller's bootloader, whose licence (GPL 2.0 or later) has an exception for programs
 packed with it.
 """
@@ -40,7 +41,8 @@ def read_contents(table: Path) -> list[Collected]:
 
 def write_licences(contents: list[Collected], folder: Path) -> None:
     """Fill `folder`, which is made."""
-    folder.mkdir()
+    (folder / "llm-sidecar").mkdir(parents=True)
+    shutil.copy(_OWN, folder / "llm-sidecar")
     missing = [
         *(name for name in sorted(_distributions(contents)) if not _copy_texts(name, folder)),
         *_copy_of_libraries(contents, folder),
@@ -59,11 +61,8 @@ def _distributions(contents: list[Collected]) -> set[str]:
 
 
 def _copy_texts(distribution: str, folder: Path) -> bool:
-    found = [
-        path
-        for path in metadata.files(distribution) or ()
-        if _TEXT.search(path.as_posix()) and not path.suffix == ".py"
-    ]
+    texts = (path for path in metadata.files(distribution) or () if _TEXT.search(path.as_posix()))
+    found = [path for path in texts if path.suffix != ".py"]
     for path in found:
         inside = path.as_posix().rpartition(".dist-info/")[2].removeprefix("licenses/")
         target = folder / distribution / inside

@@ -43,6 +43,9 @@ SIDECAR = _command_under_test(os.environ.get("LLM_SIDECAR_COMMAND", ""))
 """The words that start the command `llm-sidecar`; `serve` and the like come after them."""
 
 
+into_python = pytest.mark.skipif(IS_PACKAGED, reason="it is about Python's own settings, and the sidecar is packaged")
+
+
 class HostTimeout(AssertionError):
     """The sidecar did not do in time what was waited for."""
 

@@ -23,7 +23,7 @@ from pathlib import Path
 
 import psutil
 
-from tests.hosts import PATIENCE, SIDECAR, HostTimeout, child_environment, wait_until
+from tests.hosts import IS_PACKAGED, PATIENCE, SIDECAR, HostTimeout, child_environment, wait_until
 
 _ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)")
 _SETTINGS_OF_THE_TESTER = ("PYTHONUNBUFFERED", "NO_COLOR", "FORCE_COLOR", "COLUMNS", "LINES", "TERM")
@@ -114,7 +114,8 @@ class Terminal:
         return self._process.wait(PATIENCE)
 
     def _waits_for_a_key(self) -> bool:
-        edits_lines = not termios.tcgetattr(self._screen)[3] & termios.ICANON
+        # By readline, which the package has not.
+        edits_lines = IS_PACKAGED or not termios.tcgetattr(self._screen)[3] & termios.ICANON
         return edits_lines and psutil.Process(self.pid).status() == psutil.STATUS_SLEEPING
 
     def _read(self, deadline: float) -> bool:

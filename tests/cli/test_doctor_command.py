@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from tests.cli.commands import Terminal, run_to_end
+from tests.hosts import into_python
 
 
 def examine(home: Path, **extra: str) -> tuple[int, dict[str, dict[str, Any]], dict[str, Any]]:
@@ -81,6 +82,7 @@ def test_a_wrong_limit_in_the_environment_fails(tmp_path: Path) -> None:
     assert checks["config.toml"]["status"] == "ok"
 
 
+@into_python
 def test_something_that_prints_at_start_is_found_on_stdout(tmp_path: Path) -> None:
     (tmp_path / "sitecustomize.py").write_text("import sys\nif 'serve' in sys.orig_argv: print('Welcome!', flush=True)")
     exit_code, checks, _ = examine(tmp_path, PYTHONPATH=str(tmp_path))
