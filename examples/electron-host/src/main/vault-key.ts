@@ -6,8 +6,8 @@
  */
 import { randomBytes } from 'node:crypto'
 import { constants } from 'node:fs'
-import { access, open, readFile, rename, rm } from 'node:fs/promises'
-import { join } from 'node:path'
+import { access, mkdir, open, readFile, rename, rm } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
 
 /** The part of Electron's `safeStorage` that is used: the asynchronous one. */
 export interface SafeStorageLike {
@@ -33,7 +33,7 @@ export async function vaultKey(storage: SafeStorageLike, file: string, vaultFile
     const kept = await readFile(file).catch(nullIfAbsent)
     if (kept !== null) return { key: await opened(storage, file, kept), problem: null }
     if (await anyExists(vaultFiles)) return none('The key of the vault is not where the app keeps it', LOCKED)
-    return { key: await made(storage, file), problem: null }
+    return await made(storage, file).then((key) => ({ key, problem: null }), () => none('A key could not be kept by the key store'))
   } catch {
     return none('The key store did not give the key of the vault back', LOCKED)
   }
@@ -59,6 +59,7 @@ async function opened(storage: SafeStorageLike, file: string, kept: Buffer): Pro
 
 async function made(storage: SafeStorageLike, file: string): Promise<string> {
   const key = randomBytes(KEY_BYTES).toString('base64')
+  await mkdir(dirname(file), { recursive: true })
   await write(file, await storage.encryptStringAsync(key))
   const back = await storage.decryptStringAsync(await readFile(file))
   if (back.result !== key) {
