@@ -1,9 +1,10 @@
 """The secrets that are live in the process, masked in whatever leaves it.
 
-Law: what was given to `hide` is `***` from then on: in every line of the log (`log`) and in every message to the host
-(`rpc.outbox`), whoever put it there. Other modules see to it that a key is not handed on in the first place; this one
-trusts neither them nor the servers. It knows the exact text only: a key spelt backwards, or piece by piece in the
-tokens of a model, is not found. Looking costs one search in memory for each secret.
+Law: what was given to `hide` is `***` from then on: in every line of the log (`log`), in every message to the host
+(`rpc.outbox`) and in every row of the database (`storage.masking`), whoever put it there. Other modules see to it that
+a key is not handed on in the first place; this one trusts neither them nor the servers. It knows the exact text only: a
+key spelt backwards, or piece by piece in the tokens of a model, is not found. Looking costs one search in memory for
+each secret. Used from any thread.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ class _Hidden:
 
     def __init__(self) -> None:
         self.texts: list[str] = []
+        self.unmistakable: list[str] = []
         self.in_json: list[bytes] = []
         self.anywhere_in_json = re.compile(rb"(?!)")
 
@@ -44,15 +46,25 @@ def hide(secret: str | None) -> None:
         return
     _hidden.texts = sorted([*_hidden.texts, secret], key=len, reverse=True)
     if len(secret) >= _SHORTEST_IN_JSON and not _is_word(secret) and not _is_bare(secret):
+        _hidden.unmistakable = sorted([*_hidden.unmistakable, secret], key=len, reverse=True)
         written = msgspec.json.encode(secret)[1:-1]
-        _hidden.in_json = sorted([*_hidden.in_json, written], key=len, reverse=True)
-        either = b"|".join(map(re.escape, _hidden.in_json))
+        in_json = sorted([*_hidden.in_json, written], key=len, reverse=True)
+        either = b"|".join(map(re.escape, in_json))
         _hidden.anywhere_in_json = re.compile(_HALF_AN_ESCAPE + b"(?:" + either + b")")
+        _hidden.in_json = in_json
 
 
 def redact(text: str) -> str:
     """`text` with every secret masked."""
     for secret in _hidden.texts:
+        if secret in text:
+            text = text.replace(secret, _MASK)
+    return text
+
+
+def redact_text(text: str) -> str:
+    """`text` with every secret masked that would be in messages."""
+    for secret in _hidden.unmistakable:
         if secret in text:
             text = text.replace(secret, _MASK)
     return text

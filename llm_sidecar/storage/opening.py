@@ -14,6 +14,7 @@ from urllib.parse import quote
 
 from llm_sidecar import log
 from llm_sidecar.errors import SidecarError
+from llm_sidecar.storage.masking import MaskingConnection
 from llm_sidecar.storage.migrations import NEWEST, migrate, version_of
 
 _MAGIC: Final = b"SQLite format 3\0"
@@ -27,12 +28,14 @@ _REASONS: Final = {
     sqlite3.SQLITE_BUSY: "busy",
     sqlite3.SQLITE_LOCKED: "busy",
 }
+_REASONS_OF_A_PATH: Final = {PermissionError: "permission", NotADirectoryError: "notAFolder"}
 _ADVICE: Final = {
-    "full": "The disk of the data folder is full.",
-    "readOnly": "The data folder is read-only.",
-    "cannotOpen": "The database in the data folder cannot be opened.",
-    "permission": "The data folder may not be accessed.",
-    "busy": "Another program holds the database.",
+    "full": "The disk of the data folder is full: make room.",
+    "readOnly": "The data folder is read-only: make it writable, or name another with `--data-dir`.",
+    "cannotOpen": "The database cannot be opened: it must be a file in a folder that may be written to.",
+    "permission": "The data folder may not be accessed: give this user the right, or name another with `--data-dir`.",
+    "notAFolder": "The data folder is no folder: name one with `--data-dir`.",
+    "busy": "Another program holds the database: end it.",
     "io": "The disk of the data folder failed.",
 }
 
@@ -71,6 +74,14 @@ def storage_error(error: sqlite3.DatabaseError, *, is_write: bool) -> SidecarErr
     return SidecarError(kind, _ADVICE[reason], details={"reason": reason})
 
 
+def about_file(error: SidecarError, path: str | None) -> SidecarError:
+    """The same error, and which file it is about."""
+    if path is None or "file" in (error.details or {}):
+        return error
+    message, details = f"{error.message} ({path})", {**(error.details or {}), "file": path}
+    return SidecarError(error.code, message, retryable=error.retryable, details=details)
+
+
 def _look_at_header(path: str) -> None:
     """Refuse what is not ours or too new, without SQLite, which might tidy up after whoever wrote it."""
     try:
@@ -81,8 +92,8 @@ def _look_at_header(path: str) -> None:
     except FileNotFoundError:
         return
     except OSError as error:
-        details = {"reason": "permission" if isinstance(error, PermissionError) else "io"}
-        raise SidecarError("STORAGE_READ_ERROR", _ADVICE[details["reason"]], details=details) from error
+        reason = next((reason for kind, reason in _REASONS_OF_A_PATH.items() if isinstance(error, kind)), "io")
+        raise SidecarError("STORAGE_READ_ERROR", _ADVICE[reason], details={"reason": reason}) from error
     if not header:
         return
     if not header.startswith(_MAGIC) or len(header) < 100:
@@ -125,7 +136,12 @@ def _connect_read_only(path: str, failure: SidecarError) -> sqlite3.Connection:
 
 def _open(name: str) -> sqlite3.Connection:
     connection = sqlite3.connect(
-        name, isolation_level=None, check_same_thread=False, uri=name.startswith("file:"), timeout=1.0
+        name,
+        isolation_level=None,
+        check_same_thread=False,
+        uri=name.startswith("file:"),
+        timeout=1.0,
+        factory=MaskingConnection,
     )
     connection.execute("PRAGMA foreign_keys = ON")
     connection.execute("PRAGMA trusted_schema = OFF")
@@ -133,7 +149,7 @@ def _open(name: str) -> sqlite3.Connection:
 
 
 def _corrupt() -> SidecarError:
-    message = "The database in the data folder is damaged. Put a backup in its place, or move it away to begin anew."
+    message = "The database is damaged. Put a backup in its place, or move it away to begin anew."
     return SidecarError("STORAGE_CORRUPT", message)
 
 
