@@ -75,7 +75,7 @@ class Window:
 
     def __init__(self, turns: Sequence[PastTurn], new: list[Message]) -> None:
         self._new = new
-        self._groups = exchanges(turns, new)
+        self._groups = exchanges(_without_repeated(turns, new), new)
         self._sizes = [sum(estimated(_said(turn)) for turn in group) for group in self._groups]
         self._first = 0
 

@@ -115,6 +115,13 @@ def test_a_window_leaves_out_the_oldest_turns_first_and_never_the_new_messages()
     assert shown(window.messages()) == ["user: now"]
 
 
+def test_a_window_has_room_for_what_is_asked_again() -> None:
+    long = user("q" * 4_000)
+    window = Window([turn(user("a"), answer("A")), *[turn(long, answer(""))] * 5], [long])
+    window.fit(1_100)
+    assert [m.content[:1] for m in window.messages()] == ["a", "A", "q"]
+
+
 def test_a_window_never_parts_a_call_from_its_result() -> None:
     past = [
         turn(user("a" * 4_000), answer("A")),
