@@ -23,7 +23,7 @@ from typing import Any, Final, TypeVar
 
 from llm_sidecar import log
 from llm_sidecar.errors import SidecarError
-from llm_sidecar.storage.opening import connect, is_our_fault, storage_error
+from llm_sidecar.storage.opening import about_file, connect, is_our_fault, storage_error
 
 T = TypeVar("T")
 Work = Callable[[sqlite3.Connection], T]
@@ -148,7 +148,8 @@ class Database:
             return result.result(_START_SECONDS)
         except TimeoutError:
             message = "The disk of the data folder does not answer."
-            raise SidecarError("STORAGE_READ_ERROR", message, details={"reason": "timeout"}) from None
+            failure = SidecarError("STORAGE_READ_ERROR", message, details={"reason": "timeout"})
+            raise about_file(failure, self._path) from None
 
     # --- the thread's side ---
 
@@ -177,7 +178,7 @@ class Database:
         try:
             connection = self._connection = self._connection or connect(self._path)
         except SidecarError as error:
-            self.problem = error
+            self.problem = error = about_file(error, self._path)
             for item in group:
                 item.result.set_exception(error if not item.is_write else _as_write_error(error))
         else:
@@ -230,7 +231,7 @@ class Database:
         failure = storage_error(error, is_write=is_write)
         if failure.details is not None and failure.details.get("reason") == "readOnly" and self._path is not None:
             self._close()  # the next call opens it again: it may be writable by then
-        return failure
+        return about_file(failure, self._path)
 
     def _close(self) -> None:
         if self._connection is not None:

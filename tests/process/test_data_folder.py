@@ -134,7 +134,9 @@ def test_a_full_disk_is_a_typed_error_and_ends_no_stream(spawn: Spawn, small_dis
     ballast = fill(small_disk)
     refused = host.refusal("llm:session:run", {"sessionId": "t", "messages": message("y" * 90_000)})
     assert refused["data"]["code"] == "STORAGE_WRITE_ERROR"
-    assert refused["data"]["details"] == {"reason": "full"}
+    path = str(small_disk / "data" / "llm-sidecar.sqlite3")
+    assert refused["data"]["details"] == {"reason": "full", "file": path}
+    assert path in refused["message"], "which file it is about"
     answer = host.answer("i")
     assert answer.outcome == "done"
     assert answer.terminal["persisted"] is False
@@ -148,6 +150,19 @@ def test_a_full_disk_is_a_typed_error_and_ends_no_stream(spawn: Spawn, small_dis
     assert answer.terminal.get("persisted", True)
     states = [m.get("state", "complete") for m in host.call("llm:session:history", {"sessionId": "s"})["messages"]]
     assert states == ["complete"] * 4
+
+
+def test_a_data_folder_that_is_a_file_is_named_and_left_as_it_is(spawn: Spawn, tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"mine")
+    host = spawn(data_dir=tmp_path / "file")
+    refused = host.refusal("llm:session:list", {})
+    assert (refused["data"]["code"], refused["data"]["details"]["reason"]) == ("STORAGE_READ_ERROR", "notAFolder")
+    assert str(tmp_path / "file") in refused["message"]
+    assert "--data-dir" in refused["message"]
+    assert host.refusal("llm:session:create", {})["data"]["code"] == "STORAGE_WRITE_ERROR"
+    host.infer(f"[[demo: {FAST}]]", inferenceId="i")
+    assert host.answer("i").terminal["persisted"] is False
+    assert (tmp_path / "file").read_bytes() == b"mine"
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write into a read-only folder")

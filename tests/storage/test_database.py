@@ -139,7 +139,8 @@ def test_what_is_no_file_is_a_problem_at_once(run: Run, tmp_path: Path, put_ther
     async def main() -> None:
         database = Database.open(str(tmp_path))
         assert database.problem is not None
-        assert (database.problem.code, database.problem.details) == ("STORAGE_READ_ERROR", {"reason": "cannotOpen"})
+        details = {"reason": "cannotOpen", "file": str(tmp_path / "llm-sidecar.sqlite3")}
+        assert (database.problem.code, database.problem.details) == ("STORAGE_READ_ERROR", details)
         await database.aclose()
 
     run(main())
