@@ -47,7 +47,7 @@ for (const { name, missing, start } of KINDS) {
       })
       await send(page, prompt)
       await page.locator('.answer').waitFor()
-      await page.waitForFunction(() => (Reflect.get(window, 'seen') as { over: boolean }).over, undefined, { timeout: 60_000 })
+      await page.waitForFunction(() => (Reflect.get(window, 'seen') as { over: boolean }).over)
       await ended(page)
       return page.evaluate(() => Reflect.get(window, 'seen') as Frames)
     }
@@ -77,7 +77,7 @@ for (const { name, missing, start } of KINDS) {
     /** White space is Markdown's. */
     const bare = (text: string): string => text.replace(/\s+/g, '')
 
-    test('100,000 tokens as fast as they come: all of them are on the page', { timeout: 60_000 }, async () => {
+    test('100,000 tokens as fast as they come: all of them are on the page', async () => {
       const before = await heap()
       const seen = await measured('[[demo: tokens=100000 rate=max]]')
       expect(seen.tokens).toBe(100_000)

@@ -53,17 +53,22 @@ for (const { name, missing, start } of KINDS) {
 
     test('ending again and again, with a count until the next try', async () => {
       const page = await shown({ command: CRASHING, restart: { firstDelayMs: 20, maxDelayMs: 100 } })
-      await page.getByRole('heading', { name: 'llm-sidecar ends again and again' }).waitFor({ timeout: 25_000 })
+      await page.getByRole('heading', { name: 'llm-sidecar ends again and again' }).waitFor()
       expect(await page.getByText('SIDECAR_CRASH_LOOP').count()).toBe(1)
     })
 
     test('slow, and then there after all', async () => {
+      const now = join(folder, `${name}-may-start`)
       const wrapper = program('slowly', [
         "import { spawn } from 'node:child_process'",
-        `setTimeout(() => spawn(${JSON.stringify(REAL[0])}, [...${JSON.stringify(REAL.slice(1))}, ...process.argv.slice(2)], { stdio: 'inherit' }).on('exit', (code) => process.exit(code ?? 1)), 1_500)`
+        "import { existsSync, watch } from 'node:fs'",
+        `const watching = watch(${JSON.stringify(folder)}, () => existsSync(${JSON.stringify(now)}) && begin())`,
+        'const begin = () => { watching.close(); start() }',
+        `const start = () => spawn(${JSON.stringify(REAL[0])}, [...${JSON.stringify(REAL.slice(1))}, ...process.argv.slice(2)], { stdio: 'inherit' }).on('exit', (code) => process.exit(code ?? 1))`
       ])
       const page = await shown({ command: wrapper, times: { slowAfterMs: 300 } })
       await page.getByRole('heading', { name: 'Still starting…' }).waitFor()
+      writeFileSync(now, '')
       await field(page).waitFor()
       expect(await ask(page, '[[demo: text="Here at last."]]')).toBe('Here at last.')
     })
@@ -82,7 +87,7 @@ for (const { name, missing, start } of KINDS) {
 
     test('silent: it is ended, and tried again', async () => {
       const page = await shown({ command: SILENT, times: { handshakeMs: 300, slowAfterMs: 100 }, restart: { firstDelayMs: 5_000 } })
-      await page.getByText('SIDECAR_SLOW').waitFor({ timeout: 25_000 })
+      await page.getByText('SIDECAR_SLOW').waitFor()
       expect(await page.getByRole('button', { name: 'Try now' }).count()).toBe(1)
     })
   })

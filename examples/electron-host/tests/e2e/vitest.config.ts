@@ -8,8 +8,8 @@ export default defineConfig({
     globalSetup: ['tests/e2e/harness/global-setup.ts'],
     reporters: ['default', 'tests/e2e/harness/last-lines.ts'],
     fileParallelism: false,
-    testTimeout: 30_000,
-    hookTimeout: 30_000,
+    testTimeout: 90_000,
+    hookTimeout: 90_000,
     passWithNoTests: false
   }
 })

@@ -1,6 +1,7 @@
 /** What a user does, in words. */
 import { expect } from 'vitest'
 import type { Locator, Page } from 'playwright-core'
+import { DEADLINE_MS } from './host'
 
 export const field = (page: Page): Locator => page.getByRole('textbox', { name: 'Message' })
 export const lastAnswer = (page: Page): Locator => page.getByRole('article', { name: 'Answer' }).last()
@@ -31,9 +32,9 @@ export async function open(page: Page, name: 'Chat' | 'Profiles' | 'Models' | 'J
   await page.getByRole('heading', { level: 1, name }).waitFor({ state: 'attached' })
 }
 
-/** `wanted` comes to hold within some seconds. */
+/** `wanted` comes to hold before the deadline. */
 export async function until(wanted: () => Promise<boolean>, what: string): Promise<void> {
-  const deadline = performance.now() + 15_000
+  const deadline = performance.now() + DEADLINE_MS
   while (!(await wanted())) {
     if (performance.now() > deadline) expect.fail(`Waited in vain until ${what}.`)
     await new Promise((resolve) => setTimeout(resolve, 20))

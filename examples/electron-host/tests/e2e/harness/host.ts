@@ -6,6 +6,9 @@ import type { Page } from 'playwright-core'
 import { ElectronHost } from './electron-host'
 import { WebHost } from './web-host'
 
+/** For what is waited for: on a loaded machine; nothing waits for it when all is well. Below the tests' own (`vitest.config.ts`). */
+export const DEADLINE_MS = 30_000
+
 export interface HostOptions {
   /** Another sidecar: a program and its first arguments. */
   command?: string[]

@@ -15,7 +15,7 @@ import { LlmIpc } from '../../../src/main/llm-ipc'
 import { pageFile } from '../../../src/main/page-files'
 import { SidecarProcess } from '../../../src/main/sidecar-process'
 import { isSamePlace } from '../../../src/main/window-guards'
-import type { Host, HostOptions } from './host'
+import { DEADLINE_MS, type Host, type HostOptions } from './host'
 import { SocketIpc } from './socket-ipc'
 import { PAGE_FOLDER, PRELOAD_FOLDER } from './built'
 
@@ -66,7 +66,7 @@ export class WebHost implements Host {
       reducedMotion: reducedMotion ?? 'no-preference',
       permissions: ['clipboard-write']
     })
-    context.setDefaultTimeout(10_000)
+    context.setDefaultTimeout(DEADLINE_MS)
     const page = await context.newPage()
     const contents = this.ipc.newContents(`${this.address}/index.html`)
     this.bridge.current?.addWindow(contents)
