@@ -1,10 +1,23 @@
-/** Packages the app with the sidecar's self-contained folder (`dist/llm-sidecar/`, made before) inside its resources. */
+/** Packages the app with the sidecar's self-contained folder (`make package`, on this platform) inside its resources. */
+const { existsSync } = require('node:fs')
+const { join, resolve } = require('node:path')
+
+const sidecar = { from: '../../dist/llm-sidecar', to: 'llm-sidecar' }
+
+/** electron-builder only warns where `from` is missing, and would pack another platform's program. */
+function requireSidecar({ electronPlatformName }) {
+  const program = electronPlatformName === 'win32' ? 'llm-sidecar.exe' : 'llm-sidecar'
+  const path = join(resolve(__dirname, sidecar.from), program)
+  if (!existsSync(path)) throw new Error(`There is no ${path}: run \`make package\` first, on the platform you package for.`)
+}
+
 module.exports = {
   appId: 'org.example.llm-sidecar-host',
   productName: 'LLM Sidecar Host',
   directories: { output: 'release' },
   files: ['out/**'],
-  extraResources: [{ from: '../../dist/llm-sidecar', to: 'llm-sidecar' }],
+  extraResources: [sidecar],
+  beforePack: requireSidecar,
   // No Node for whoever starts the app with another file, no debugger, no loading from outside the archive.
   electronFuses: {
     runAsNode: false,
