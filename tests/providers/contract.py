@@ -7,21 +7,26 @@ them against every adapter.
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Coroutine
 from typing import Any, TypeVar
 
 import pytest
 
-from llm_sidecar.errors import ERROR_KINDS, SidecarError
+from llm_sidecar.errors import ERROR_KINDS, ProviderError, SidecarError
 from llm_sidecar.providers.base import Provider, ProviderRequest
 from llm_sidecar.providers.events import (
     Finish,
+    ModelNamed,
+    PromptProgress,
     ProviderEvent,
+    ProviderState,
     ReasoningDelta,
     TextDelta,
     ToolCallDelta,
     UsageReport,
 )
+from llm_sidecar.providers.exchange import AnswerDecoder
 
 T = TypeVar("T")
 
@@ -88,6 +93,32 @@ def finish_of(events: list[ProviderEvent]) -> Finish:
 def usage_of(events: list[ProviderEvent]) -> UsageReport | None:
     """The last report (adapters that report in parts need `merge`)."""
     return next((event for event in reversed(events) if isinstance(event, UsageReport)), None)
+
+
+def summary(events: list[ProviderEvent]) -> dict[str, Any]:
+    """An answer, regardless of how its pieces were merged and of the ids that were made here."""
+    made_here = re.compile("call_[0-9a-f]{32}").fullmatch
+    usages = [event for event in events if isinstance(event, UsageReport)]
+    return {
+        "text": text_of(events),
+        "count": sum(event.count for event in events if isinstance(event, TextDelta)),
+        "reasoning": reasoning_of(events),
+        "calls": [(i if not made_here(i) else "made here", name, said) for i, name, said in tool_calls_of(events)],
+        "usage": usages[-1:],
+        "rest": [event for event in events if isinstance(event, Finish | ModelNamed | PromptProgress | ProviderState)],
+    }
+
+
+def decode(decoder: AnswerDecoder, *pieces: bytes) -> tuple[list[ProviderEvent], ProviderError | None]:
+    """The events of a body that ends cleanly, and its failure."""
+    events: list[ProviderEvent] = []
+    for piece in pieces:
+        if not decoder.complete and decoder.failure is None:
+            events += decoder.feed(piece)
+    if not decoder.complete and decoder.failure is None:
+        events += decoder.end()
+    assert decoder.complete == (decoder.failure is None)
+    return events, decoder.failure
 
 
 def check_rules(batches: list[list[ProviderEvent]]) -> None:

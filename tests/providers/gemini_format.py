@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 
 from llm_sidecar.providers.gemini.adapter import GeminiProvider
+from llm_sidecar.providers.gemini.stream import GeminiDecoder
 from tests.providers.fault_server import sse
-from tests.providers.gemini_fixtures import body, chunk, request_to, text
+from tests.providers.gemini_fixtures import COMPLETE, FAILING, body, chunk, request_to, text
 from tests.providers.wire_format import WireFormat
 
 
@@ -21,6 +22,8 @@ FORMAT = WireFormat(
     make=GeminiProvider,
     request=lambda url, model, key: request_to(url, key=key, model_id=model),
     content_type="text/event-stream",
+    decoder=lambda most: GeminiDecoder("gemini-3-flash-preview", most),
+    recorded={name: body(name) for name in COMPLETE + FAILING},
     complete={name: body(name) for name in ("text.sse", "thoughts.sse", "parallel_tool_calls.sse")},
     begun=sse(chunk(text("a"))),
     model_of=model_of,

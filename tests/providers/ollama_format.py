@@ -8,6 +8,7 @@ from typing import Any, Final
 from llm_sidecar.messages.content import Message
 from llm_sidecar.providers.base import Endpoint, ProviderRequest
 from llm_sidecar.providers.ollama.adapter import OllamaProvider
+from llm_sidecar.providers.ollama.stream import OllamaDecoder
 from tests.providers.wire_format import FIXTURES, WireFormat
 
 FOLDER: Final = FIXTURES / "ollama"
@@ -37,6 +38,8 @@ FORMAT = WireFormat(
     make=OllamaProvider,
     request=lambda url, model, key: request_to(url, key, model_id=model),
     content_type="application/x-ndjson",
+    decoder=OllamaDecoder,
+    recorded={name: body(name) for name in COMPLETE + FAILING},
     complete={name: body(name) for name in ("text.ndjson", "thinking.ndjson", "thinking_and_tools.ndjson")},
     begun=line("a"),
     model_of=lambda request_body, _path: str(json.loads(request_body)["model"]),

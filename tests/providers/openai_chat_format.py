@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 
 from llm_sidecar.providers.openai.chat import OpenAIChatProvider
+from llm_sidecar.providers.openai.stream import ChatDecoder
 from tests.providers.fault_server import sse
-from tests.providers.openai_fixtures import body, chunk, request_to
+from tests.providers.openai_fixtures import COMPLETE, FAILING, body, chunk, request_to
 from tests.providers.wire_format import WireFormat
 
 FORMAT = WireFormat(
@@ -14,6 +15,8 @@ FORMAT = WireFormat(
     make=OpenAIChatProvider,
     request=lambda url, model, key: request_to(url, key=key, model_id=model),
     content_type="text/event-stream",
+    decoder=lambda most: ChatDecoder("openai-compatible", most),
+    recorded={name: body(name) for name in COMPLETE + FAILING},
     complete={name: body(name) for name in ("openai_text.sse", "openai_parallel_tools.sse", "deepseek_reasoning.sse")},
     begun=sse(chunk("a")),
     model_of=lambda request_body, _path: str(json.loads(request_body)["model"]),

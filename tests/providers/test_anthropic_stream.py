@@ -21,6 +21,7 @@ from llm_sidecar.providers.events import (
     ToolCallDelta,
     UsageReport,
 )
+from tests.providers import contract
 from tests.providers.anthropic_fixtures import (
     COMPLETE,
     FAILING,
@@ -36,7 +37,7 @@ from tests.providers.anthropic_fixtures import (
     stop,
     text,
 )
-from tests.providers.contract import check_rules, finish_of, reasoning_of, text_of, tool_calls_of, usage_of
+from tests.providers.contract import check_rules, finish_of, reasoning_of, summary, text_of, tool_calls_of, usage_of
 from tests.providers.fault_server import sse
 
 MAX = 1_000_000
@@ -47,15 +48,7 @@ OTHER_SIGNATURE = "ErUBCkYIARgCIkDvgGHM7pcQKxtpqEvYqyyvVfUz0hHcW3nBxdHVZpL9qgTwE
 
 def decode(*pieces: bytes, max_event_bytes: int = MAX) -> tuple[list[ProviderEvent], ProviderError | None]:
     """The events of a body that ends cleanly, and its failure."""
-    decoder = MessageDecoder("anthropic", max_event_bytes)
-    got: list[ProviderEvent] = []
-    for piece in pieces:
-        if not decoder.complete and decoder.failure is None:
-            got += decoder.feed(piece)
-    if not decoder.complete and decoder.failure is None:
-        got += decoder.end()
-    assert decoder.complete == (decoder.failure is None)
-    return got, decoder.failure
+    return contract.decode(MessageDecoder("anthropic", max_event_bytes), *pieces)
 
 
 def decode_events(*said: dict[str, Any]) -> list[ProviderEvent]:
@@ -76,18 +69,6 @@ def state_of(got: list[ProviderEvent]) -> Any:
     states = [event.state for event in got if isinstance(event, ProviderState)]
     assert len(states) <= 1
     return states[0]["anthropic"] if states else None
-
-
-def summary(got: list[ProviderEvent]) -> dict[str, Any]:
-    """An answer, regardless of how its pieces were merged."""
-    return {
-        "text": text_of(got),
-        "count": sum(event.count for event in got if isinstance(event, TextDelta)),
-        "reasoning": reasoning_of(got),
-        "calls": tool_calls_of(got),
-        "usage": usage_of(got),
-        "rest": [event for event in got if isinstance(event, Finish | ModelNamed | ProviderState)],
-    }
 
 
 def usage(prompt: int, completion: int, **fields: int) -> UsageReport:
@@ -311,34 +292,7 @@ def test_every_recorded_failure_is_checked() -> None:
     assert len(FAILING) == 8
 
 
-# --- however the bytes are cut ---
-
-
-@pytest.mark.parametrize("name", COMPLETE)
-def test_a_recorded_answer_keeps_the_rules(name: str) -> None:
-    got, failure = decode(body(name))
-    assert failure is None
-    check_rules([got])
-
-
-@pytest.mark.parametrize("name", COMPLETE + FAILING)
-def test_byte_by_byte_gives_the_same_answer(name: str) -> None:
-    whole, failure = decode(body(name))
-    cut, cut_failure = decode(*(body(name)[i : i + 1] for i in range(len(body(name)))))
-    assert summary(cut) == summary(whole)
-    assert repr(cut_failure) == repr(failure)
-
-
-@settings(max_examples=50)
-@given(st.sampled_from(COMPLETE + FAILING), st.data())
-def test_cut_anywhere_gives_the_same_answer(name: str, data: st.DataObject) -> None:
-    stream = body(name)
-    cuts = sorted(data.draw(st.lists(st.integers(0, len(stream)), max_size=6)))
-    pieces = [stream[a:b] for a, b in zip([0, *cuts], [*cuts, len(stream)], strict=True)]
-    got, failure = decode(*pieces)
-    whole, whole_failure = decode(stream)
-    assert summary(got) == summary(whole)
-    assert repr(failure) == repr(whole_failure)
+# --- cut off, or put together wrongly ---
 
 
 @pytest.mark.parametrize("name", COMPLETE + FAILING)
@@ -353,13 +307,6 @@ def test_truncated_at_any_byte_it_is_a_failure(name: str) -> None:
         assert whole.startswith(text_of(got))
         if name in COMPLETE:
             assert failure.code == "STREAM_TRUNCATED"
-
-
-@given(st.binary(max_size=200))
-def test_garbage_is_a_failure_and_nothing_else(garbage: bytes) -> None:
-    _, failure = decode(b"event: message_start\ndata: " + garbage)
-    assert failure is not None
-    assert failure.code in ("STREAM_TRUNCATED", "PROVIDER_PROTOCOL_ERROR")
 
 
 KINDS = st.sampled_from(["text", "thinking", "tool_use", "redacted_thinking", "new_kind"])

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-import re
 from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from llm_sidecar.errors import ProviderError
@@ -23,7 +22,8 @@ from llm_sidecar.providers.events import (
     UsageReport,
 )
 from llm_sidecar.providers.gemini.stream import GeminiDecoder
-from tests.providers.contract import check_rules, finish_of, reasoning_of, text_of, tool_calls_of, usage_of
+from tests.providers import contract
+from tests.providers.contract import finish_of, text_of, tool_calls_of, usage_of
 from tests.providers.fault_server import sse
 from tests.providers.gemini_fixtures import COMPLETE, FAILING, WHOLE, WHOLE_FAILING, body, call, chunk, text
 
@@ -33,16 +33,7 @@ MODEL = "gemini-3-flash-preview"
 
 def decode(*pieces: bytes, max_event_bytes: int = MAX) -> tuple[list[ProviderEvent], ProviderError | None]:
     """The events of a body that ends cleanly, and its failure."""
-    decoder = GeminiDecoder(MODEL, max_event_bytes)
-    events: list[ProviderEvent] = []
-    for piece in pieces:
-        if decoder.failure is None:
-            assert not decoder.complete, "only the end of the body completes an answer"
-            events += decoder.feed(piece)
-    if decoder.failure is None:
-        events += decoder.end()
-    assert decoder.complete == (decoder.failure is None)
-    return events, decoder.failure
+    return contract.decode(GeminiDecoder(MODEL, max_event_bytes), *pieces)
 
 
 def decode_whole(data: bytes) -> tuple[list[ProviderEvent], ProviderError | None]:
@@ -67,18 +58,6 @@ def failure_of(*chunks: object) -> ProviderError:
 
 def state_of(events: list[ProviderEvent]) -> dict[str, Any] | None:
     return next((event.state["gemini"] for event in events if isinstance(event, ProviderState)), None)
-
-
-def summary(events: list[ProviderEvent]) -> dict[str, Any]:
-    """An answer, regardless of how its pieces were merged and of the ids made here."""
-    return {
-        "text": text_of(events),
-        "count": sum(event.count for event in events if isinstance(event, TextDelta)),
-        "reasoning": reasoning_of(events),
-        "calls": [(re.sub("^call_[0-9a-f]{32}$", "made here", i), n, a) for i, n, a in tool_calls_of(events)],
-        "usage": usage_of(events),
-        "rest": [event for event in events if isinstance(event, Finish | ModelNamed | ProviderState)],
-    }
 
 
 # --- recorded answers ---
@@ -313,60 +292,16 @@ def test_a_body_without_an_end_is_never_an_answer(data: bytes, code: str) -> Non
     assert failure.code == code
 
 
-# --- however the bytes are cut ---
-
-
-@pytest.mark.parametrize("name", COMPLETE + FAILING)
-def test_byte_by_byte_gives_the_same_answer(name: str) -> None:
-    whole, failure = decode(body(name))
-    cut, cut_failure = decode(*(body(name)[i : i + 1] for i in range(len(body(name)))))
-    assert summary(cut) == summary(whole)
-    assert repr(cut_failure) == repr(failure)
-
-
-@settings(max_examples=50)
-@given(st.sampled_from(COMPLETE + FAILING), st.data())
-def test_cut_anywhere_gives_the_same_answer(name: str, data: st.DataObject) -> None:
-    stream = body(name)
-    cuts = sorted(data.draw(st.lists(st.integers(0, len(stream)), max_size=6)))
-    pieces = [stream[a:b] for a, b in zip([0, *cuts], [*cuts, len(stream)], strict=True)]
-    events, failure = decode(*pieces)
-    whole, whole_failure = decode(stream)
-    assert summary(events) == summary(whole)
-    assert repr(failure) == repr(whole_failure)
+# --- the end ---
 
 
 @pytest.mark.parametrize("name", COMPLETE)
-def test_a_complete_answer_keeps_the_rules(name: str) -> None:
-    events, failure = decode(body(name))
-    assert failure is None
-    check_rules([events])
-    assert isinstance(events[-1], Finish)
-
-
-@pytest.mark.parametrize("name", COMPLETE + FAILING)
-def test_truncated_at_any_byte_it_is_complete_or_a_failure_and_never_both(name: str) -> None:
-    stream = body(name)
-    whole, whole_failure = decode(stream)
-    for end in range(len(stream)):
-        events, failure = decode(stream[:end])
-        finishes = [event for event in events if isinstance(event, Finish)]
-        assert len(finishes) == (failure is None)
-        assert text_of(whole).startswith(text_of(events))
-        if failure is None:
-            assert whole_failure is None or name == "error_after_finish.sse"
-            assert text_of(events) == text_of(whole)
-
-
-@given(st.binary(max_size=200))
-def test_garbage_is_a_failure_and_nothing_else(garbage: bytes) -> None:
-    for data in (b"data: " + garbage, garbage, b"{" + garbage):
-        _, failure = decode(data)
-        assert failure is not None
-        assert failure.code in ("STREAM_TRUNCATED", "PROVIDER_PROTOCOL_ERROR")
-
-
-# --- the end ---
+def test_only_the_end_of_the_body_completes_an_answer(name: str) -> None:
+    decoder = GeminiDecoder(MODEL, MAX)
+    decoder.feed(body(name))
+    assert not decoder.complete
+    decoder.end()
+    assert decoder.complete
 
 
 def test_a_stream_that_stops_before_a_finish_reason_is_truncated() -> None:

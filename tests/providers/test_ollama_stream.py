@@ -6,8 +6,6 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from llm_sidecar.errors import ProviderError
 from llm_sidecar.providers.events import (
@@ -21,6 +19,7 @@ from llm_sidecar.providers.events import (
     UsageReport,
 )
 from llm_sidecar.providers.ollama.stream import OllamaDecoder
+from tests.providers import contract
 from tests.providers.contract import check_rules, finish_of, reasoning_of, text_of, tool_calls_of, usage_of
 from tests.providers.ollama_format import COMPLETE, FAILING, body, line
 
@@ -29,15 +28,7 @@ MAX = 1_000_000
 
 def decode(*pieces: bytes, max_event_bytes: int = MAX) -> tuple[list[ProviderEvent], ProviderError | None]:
     """The events of a body that ends cleanly, and its failure."""
-    decoder = OllamaDecoder(max_event_bytes)
-    events: list[ProviderEvent] = []
-    for piece in pieces:
-        if not decoder.complete and decoder.failure is None:
-            events += decoder.feed(piece)
-    if not decoder.complete and decoder.failure is None:
-        events += decoder.end()
-    assert decoder.complete == (decoder.failure is None)
-    return events, decoder.failure
+    return contract.decode(OllamaDecoder(max_event_bytes), *pieces)
 
 
 def decode_lines(*lines: bytes) -> list[ProviderEvent]:
@@ -52,17 +43,6 @@ def failure_of(*lines: bytes) -> ProviderError:
     assert failure is not None
     assert not any(isinstance(event, Finish) for event in events)
     return failure
-
-
-def summary(events: list[ProviderEvent]) -> dict[str, Any]:
-    """An answer, regardless of how its pieces were merged and of ids made here."""
-    return {
-        "text": text_of(events),
-        "count": sum(event.count for event in events if isinstance(event, TextDelta)),
-        "reasoning": reasoning_of(events),
-        "calls": [(name, arguments) for _, name, arguments in tool_calls_of(events)],
-        "rest": [event for event in events if isinstance(event, Finish | ModelNamed | ProviderState | UsageReport)],
-    }
 
 
 # --- recorded answers ---
@@ -179,26 +159,6 @@ def test_every_recorded_failure_is_checked() -> None:
 # --- however the bytes are cut ---
 
 
-@pytest.mark.parametrize("name", COMPLETE + FAILING)
-def test_byte_by_byte_gives_the_same_answer(name: str) -> None:
-    whole, failure = decode(body(name))
-    cut, cut_failure = decode(*(body(name)[i : i + 1] for i in range(len(body(name)))))
-    assert summary(cut) == summary(whole)
-    assert repr(cut_failure) == repr(failure)
-
-
-@settings(max_examples=50)
-@given(st.sampled_from(COMPLETE + FAILING), st.data())
-def test_cut_anywhere_gives_the_same_answer(name: str, data: st.DataObject) -> None:
-    stream = body(name)
-    cuts = sorted(data.draw(st.lists(st.integers(0, len(stream)), max_size=6)))
-    pieces = [stream[a:b] for a, b in zip([0, *cuts], [*cuts, len(stream)], strict=True)]
-    events, failure = decode(*pieces)
-    whole, whole_failure = decode(stream)
-    assert summary(events) == summary(whole)
-    assert repr(failure) == repr(whole_failure)
-
-
 @pytest.mark.parametrize("name", COMPLETE)
 def test_truncated_at_any_byte_before_the_end_it_is_never_complete(name: str) -> None:
     stream = body(name).rstrip(b"\r\n")
@@ -209,14 +169,6 @@ def test_truncated_at_any_byte_before_the_end_it_is_never_complete(name: str) ->
         assert failure.code == "STREAM_TRUNCATED"
         assert not any(isinstance(event, Finish) for event in events)
         assert whole.startswith(text_of(events))
-
-
-@given(st.binary(max_size=200))
-def test_garbage_is_a_failure_and_nothing_else(garbage: bytes) -> None:
-    for stream in (garbage, garbage + b"\n"):
-        _, failure = decode(stream)
-        assert failure is not None
-        assert failure.code in ("STREAM_TRUNCATED", "PROVIDER_PROTOCOL_ERROR")
 
 
 # --- the end ---

@@ -23,7 +23,8 @@ from llm_sidecar.providers.events import (
 )
 from llm_sidecar.providers.openai_responses.replay import Origin
 from llm_sidecar.providers.openai_responses.stream import ResponsesDecoder
-from tests.providers.contract import check_rules, finish_of, reasoning_of, text_of, tool_calls_of, usage_of
+from tests.providers import contract
+from tests.providers.contract import check_rules, finish_of, reasoning_of, summary, text_of, tool_calls_of, usage_of
 from tests.providers.fault_server import sse
 from tests.providers.openai_responses_fixtures import COMPLETE, FAILING, body, delta, done, end, named
 
@@ -33,15 +34,7 @@ ORIGIN = Origin("openai api.openai.com:443", "m")
 
 def decode(*pieces: bytes, max_event_bytes: int = MAX) -> tuple[list[ProviderEvent], ProviderError | None]:
     """The events of a body that ends cleanly, and its failure."""
-    decoder = ResponsesDecoder(ORIGIN, max_event_bytes)
-    events: list[ProviderEvent] = []
-    for piece in pieces:
-        if not decoder.complete and decoder.failure is None:
-            events += decoder.feed(piece)
-    if not decoder.complete and decoder.failure is None:
-        events += decoder.end()
-    assert decoder.complete == (decoder.failure is None)
-    return events, decoder.failure
+    return contract.decode(ResponsesDecoder(ORIGIN, max_event_bytes), *pieces)
 
 
 def decode_events(*events: dict[str, Any] | str) -> list[ProviderEvent]:
@@ -55,18 +48,6 @@ def failure_of(*events: dict[str, Any] | str) -> ProviderError:
     assert failure is not None
     assert not any(isinstance(event, Finish) for event in decoded)
     return failure
-
-
-def summary(events: list[ProviderEvent]) -> dict[str, Any]:
-    """An answer, regardless of how its pieces were merged."""
-    return {
-        "text": text_of(events),
-        "count": sum(event.count for event in events if isinstance(event, TextDelta)),
-        "reasoning": reasoning_of(events),
-        "calls": tool_calls_of(events),
-        "usage": usage_of(events),
-        "rest": [event for event in events if isinstance(event, Finish | ModelNamed | ProviderState)],
-    }
 
 
 # --- recorded answers ---
@@ -205,26 +186,6 @@ def test_the_usage_of_a_failed_answer_is_reported() -> None:
 # --- however the bytes are cut ---
 
 
-@pytest.mark.parametrize("name", COMPLETE + FAILING)
-def test_byte_by_byte_gives_the_same_answer(name: str) -> None:
-    whole, failure = decode(body(name))
-    cut, cut_failure = decode(*(body(name)[i : i + 1] for i in range(len(body(name)))))
-    assert summary(cut) == summary(whole)
-    assert repr(cut_failure) == repr(failure)
-
-
-@settings(max_examples=50)
-@given(st.sampled_from(COMPLETE + FAILING), st.data())
-def test_cut_anywhere_gives_the_same_answer(name: str, data: st.DataObject) -> None:
-    stream = body(name)
-    cuts = sorted(data.draw(st.lists(st.integers(0, len(stream)), max_size=6)))
-    pieces = [stream[a:b] for a, b in zip([0, *cuts], [*cuts, len(stream)], strict=True)]
-    events, failure = decode(*pieces)
-    whole, whole_failure = decode(stream)
-    assert summary(events) == summary(whole)
-    assert repr(failure) == repr(whole_failure)
-
-
 @pytest.mark.parametrize("name", COMPLETE)
 def test_truncated_at_any_byte_it_is_never_complete(name: str) -> None:
     stream = body(name)
@@ -235,13 +196,6 @@ def test_truncated_at_any_byte_it_is_never_complete(name: str) -> None:
         assert failure is not None
         assert failure.code == "STREAM_TRUNCATED"
         assert whole.startswith(text_of(events))
-
-
-@given(st.binary(max_size=200))
-def test_garbage_is_a_failure_and_nothing_else(garbage: bytes) -> None:
-    _, failure = decode(b"data: " + garbage)
-    assert failure is not None
-    assert failure.code in ("STREAM_TRUNCATED", "PROVIDER_PROTOCOL_ERROR")
 
 
 @pytest.mark.parametrize("name", COMPLETE)

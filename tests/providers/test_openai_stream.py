@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from llm_sidecar.errors import ProviderError
@@ -23,9 +23,10 @@ from llm_sidecar.providers.events import (
     UsageReport,
 )
 from llm_sidecar.providers.openai.stream import ChatDecoder
+from tests.providers import contract
 from tests.providers.contract import finish_of, reasoning_of, text_of, tool_calls_of, usage_of
 from tests.providers.fault_server import sse
-from tests.providers.openai_fixtures import COMPLETE, FAILING, body, chunk
+from tests.providers.openai_fixtures import FAILING, body, chunk
 
 MAX = 1_000_000
 
@@ -34,15 +35,7 @@ def decode(
     *pieces: bytes, provider_id: str = "openai-compatible", max_event_bytes: int = MAX
 ) -> tuple[list[ProviderEvent], ProviderError | None]:
     """The events of a body that ends cleanly, and its failure."""
-    decoder = ChatDecoder(provider_id, max_event_bytes)
-    events: list[ProviderEvent] = []
-    for piece in pieces:
-        if not decoder.complete and decoder.failure is None:
-            events += decoder.feed(piece)
-    if not decoder.complete and decoder.failure is None:
-        events += decoder.end()
-    assert decoder.complete == (decoder.failure is None)
-    return events, decoder.failure
+    return contract.decode(ChatDecoder(provider_id, max_event_bytes), *pieces)
 
 
 def decode_chunks(*chunks: object, provider_id: str = "openai-compatible") -> list[ProviderEvent]:
@@ -56,18 +49,6 @@ def failure_of(*chunks: object) -> ProviderError:
     assert failure is not None
     assert not any(isinstance(event, Finish) for event in events)
     return failure
-
-
-def summary(events: list[ProviderEvent]) -> dict[str, Any]:
-    """An answer, regardless of how its pieces were merged."""
-    return {
-        "text": text_of(events),
-        "count": sum(event.count for event in events if isinstance(event, TextDelta)),
-        "reasoning": reasoning_of(events),
-        "calls": tool_calls_of(events),
-        "usage": usage_of(events),
-        "rest": [event for event in events if isinstance(event, Finish | ModelNamed | PromptProgress | ProviderState)],
-    }
 
 
 # --- recorded answers ---
@@ -185,49 +166,6 @@ def test_an_error_inside_a_stream_is_typed_and_the_text_before_it_is_delivered(n
 
 def test_every_recorded_failure_is_checked() -> None:
     assert len(FAILING) == 5
-
-
-# --- however the bytes are cut ---
-
-
-@pytest.mark.parametrize("name", COMPLETE + FAILING)
-def test_byte_by_byte_gives_the_same_answer(name: str) -> None:
-    whole, failure = decode(body(name))
-    cut, cut_failure = decode(*(body(name)[i : i + 1] for i in range(len(body(name)))))
-    assert summary(cut) == summary(whole)
-    assert repr(cut_failure) == repr(failure)
-
-
-@settings(max_examples=50)
-@given(st.sampled_from(COMPLETE + FAILING), st.data())
-def test_cut_anywhere_gives_the_same_answer(name: str, data: st.DataObject) -> None:
-    stream = body(name)
-    cuts = sorted(data.draw(st.lists(st.integers(0, len(stream)), max_size=6)))
-    pieces = [stream[a:b] for a, b in zip([0, *cuts], [*cuts, len(stream)], strict=True)]
-    events, failure = decode(*pieces)
-    whole, whole_failure = decode(stream)
-    assert summary(events) == summary(whole)
-    assert repr(failure) == repr(whole_failure)
-
-
-@pytest.mark.parametrize("name", COMPLETE + FAILING)
-def test_truncated_at_any_byte_it_is_complete_or_a_failure_and_never_both(name: str) -> None:
-    stream = body(name)
-    whole = text_of(decode(stream)[0])
-    for end in range(len(stream)):
-        events, failure = decode(stream[:end])
-        finishes = [event for event in events if isinstance(event, Finish)]
-        assert len(finishes) == (failure is None)
-        assert whole.startswith(text_of(events))
-        if failure is None:
-            assert text_of(events) == whole
-
-
-@given(st.binary(max_size=200))
-def test_garbage_is_a_failure_and_nothing_else(garbage: bytes) -> None:
-    _, failure = decode(b"data: " + garbage)
-    assert failure is not None
-    assert failure.code in ("STREAM_TRUNCATED", "PROVIDER_PROTOCOL_ERROR")
 
 
 # --- the end ---

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from llm_sidecar.providers.base import Provider, ProviderRequest
+from llm_sidecar.providers.exchange import AnswerDecoder
 from llm_sidecar.providers.http.client import HttpClient
 
 FIXTURES = Path(__file__).parents[1] / "fixtures"
@@ -24,6 +25,10 @@ class WireFormat:
     """A small request: (the server's URL, the model's id, the key) → what an adapter is given."""
     content_type: str
     """What its streams are sent as."""
+    decoder: Callable[[int], AnswerDecoder]
+    """A new decoder of its streams; the most bytes an event may have."""
+    recorded: dict[str, bytes]
+    """Every recorded stream, complete ones and failures, by fixture name."""
     complete: dict[str, bytes]
     """Bodies of complete answers, by fixture name: text, reasoning, tool calls. Each is sent with HTTP 200."""
     begun: bytes
