@@ -2,46 +2,22 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 
-import pytest
-
-from llm_sidecar.errors import SidecarError
-from llm_sidecar.limits import Limits
 from llm_sidecar.messages.content import Message, ReasoningOptions, ToolCall, ToolDefinition
-from llm_sidecar.providers.anthropic.adapter import AnthropicProvider
-from llm_sidecar.providers.base import Endpoint, ProviderRequest
 from llm_sidecar.providers.events import Finish, TextDelta
-from llm_sidecar.providers.http.client import HttpClient
-from tests.llama_server import CONTEXT_PER_SLOT, LlamaServer
+from tests.llama_server import LlamaServer
 from tests.providers.anthropic_fixtures import request_to
 from tests.providers.contract import (
     batches_of,
     check_rules,
     events_of,
     finish_of,
-    outcome_of,
     run,
     text_of,
     usage_of,
 )
-from tests.providers.test_openai_llama_server import recorder, until_busy_slots
-
-
-@asynccontextmanager
-async def adapter() -> AsyncIterator[AnthropicProvider]:
-    provider = AnthropicProvider(HttpClient(Limits))
-    try:
-        yield provider
-    finally:
-        await provider.aclose()
-
-
-def question(server: LlamaServer, **fields: object) -> ProviderRequest:
-    return request_to(server.url, **{"model_id": "", "max_tokens": 50, **fields})
+from tests.providers.llama_adapters import MESSAGES, recorder
 
 
 def test_answers_stream_and_end_at_the_token_limit(llama_server: LlamaServer) -> None:
@@ -50,8 +26,8 @@ def test_answers_stream_and_end_at_the_token_limit(llama_server: LlamaServer) ->
     async def main() -> None:
         began = 0
         for _ in range(20):
-            async with adapter() as provider:
-                batches = await batches_of(provider, question(llama_server))
+            async with MESSAGES() as provider:
+                batches = await batches_of(provider, MESSAGES.question(llama_server))
             check_rules(batches)
             got = [event for batch in batches for event in batch]
             assert finish_of(got) == Finish("length", "max_tokens")
@@ -71,7 +47,7 @@ def test_text_and_usage_are_exactly_what_the_server_said(llama_server: LlamaServ
     """500 tokens of noise: control characters, quotes, replacement characters and whole emoji among them."""
 
     async def main() -> None:
-        async with recorder(llama_server) as (url, said), adapter() as provider:
+        async with recorder(llama_server) as (url, said), MESSAGES() as provider:
             got = await events_of(provider, request_to(url, model_id="x", max_tokens=500, temperature=2.0))
         told = [json.loads(line[6:]) for line in bytes(said).split(b"\n") if line.startswith(b"data: {")]
         pieces = [event["delta"]["text"] for event in told if event["type"] == "content_block_delta"]
@@ -103,8 +79,8 @@ def test_a_conversation_with_everything_in_it_is_accepted(llama_server: LlamaSer
     ]
 
     async def main() -> None:
-        async with adapter() as provider:
-            request = question(
+        async with MESSAGES() as provider:
+            request = MESSAGES.question(
                 llama_server,
                 messages=messages,
                 system_prompt="you are noise",
@@ -120,61 +96,5 @@ def test_a_conversation_with_everything_in_it_is_accepted(llama_server: LlamaSer
         usage = usage_of(got)
         assert usage is not None
         assert usage.completion_tokens == 1_500
-
-    run(main())
-
-
-def test_cancelling_frees_the_server_s_slot(llama_server: LlamaServer) -> None:
-    async def main() -> None:
-        async with adapter() as provider:
-            started = asyncio.Event()
-
-            async def consume() -> None:
-                async with provider.stream(question(llama_server, max_tokens=15_000)) as batches:
-                    async for _ in batches:
-                        started.set()
-
-            task = asyncio.create_task(consume())
-            await started.wait()
-            await until_busy_slots(llama_server, 1)
-            task.cancel()
-            with pytest.raises(asyncio.CancelledError):
-                await task
-            await until_busy_slots(llama_server, 0)
-
-    run(main())
-
-
-def test_a_prompt_above_the_context_is_typed(llama_server: LlamaServer) -> None:
-    async def main() -> SidecarError | None:
-        async with adapter() as provider:
-            messages = [Message(role="user", content="x " * CONTEXT_PER_SLOT)]
-            return (await outcome_of(provider, question(llama_server, messages=messages)))[1]
-
-    error = run(main())
-    assert error is not None
-    assert error.code == "CONTEXT_LENGTH_EXCEEDED"
-    assert error.details is not None
-    assert error.details["status"] == 400
-
-
-def test_two_answers_at_once_are_both_complete(llama_server: LlamaServer) -> None:
-    async def main() -> None:
-        async with adapter() as provider:
-            request = question(llama_server, max_tokens=300)
-            for got in await asyncio.gather(events_of(provider, request), events_of(provider, request)):
-                usage = usage_of(got)
-                assert usage is not None
-                assert usage.completion_tokens == 300
-                assert finish_of(got).reason == "length"
-
-    run(main())
-
-
-def test_models_are_listed(llama_server: LlamaServer) -> None:
-    async def main() -> None:
-        async with adapter() as provider:
-            (model,) = await provider.list_models(Endpoint("anthropic", llama_server.url))
-            assert model.id.endswith("random.gguf")
 
     run(main())
