@@ -211,6 +211,16 @@ class Host:
             answer.add(self.read_until(lambda m: is_event_of(m, inference_id)))
         return answer
 
+    def has_message(self) -> bool:
+        """Whether `read` has a message without reading stdout."""
+        return bool(self.inbox) or b"\n" in self._received
+
+    def await_output(self) -> None:
+        """Return when there is something to read in stdout, or its end."""
+        assert self._stdout is not None
+        if not _wait_for(self._stdout, select.POLLIN, PATIENCE):
+            raise HostTimeout(f"nothing came\n{self._last_log_lines()}")
+
     def unread_bytes(self) -> int:
         """What waits for this host in the pipe of stdout."""
         assert self._stdout is not None

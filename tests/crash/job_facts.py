@@ -9,7 +9,7 @@ from __future__ import annotations
 from random import Random
 from typing import Any
 
-from tests.crash.kill_machine import KillMachine
+from tests.crash.kill_machine import Fate, KillMachine
 
 _ENDS = {"done", "failed", "cancelled", "interrupted"}
 
@@ -54,6 +54,9 @@ class JobFacts(KillMachine):
             if random.random() < 0.3:
                 self.let_it_work(random.randrange(30))
 
+    def wishes(self) -> list[Fate]:
+        return [*super().wishes(), self._submit, self._cancel_one]
+
     def _submit(self, random: Random) -> None:
         number = next(self.numbers)
         answer = f"answer {number} " * random.randrange(1, 5)
@@ -75,8 +78,9 @@ class JobFacts(KillMachine):
         )
 
     def _cancel_one(self, random: Random) -> None:
-        name = random.choice(list(self.jobs))
-        if self.jobs[name].state == "accepted":
+        accepted = [name for name, job in self.jobs.items() if job.state == "accepted"]
+        if accepted:
+            name = random.choice(accepted)
             self.jobs[name].cancel = self.jobs[name].cancel or "asked"
             self.ask("llm:job:cancel", {"jobId": name})
 

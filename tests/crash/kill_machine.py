@@ -24,7 +24,7 @@ from typing import Any
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, rule
 
-from tests.hosts import PATIENCE, Host
+from tests.hosts import Host
 
 LIMITS = {
     "LLM_SIDECAR_SESSION_CHECKPOINT_MS": "50",
@@ -75,6 +75,10 @@ class KillMachine(RuleBasedStateMachine):
     def work(self, random: Random) -> None:
         """Ask for some things, and listen now and then."""
 
+    def wishes(self) -> list[Fate]:
+        """What can be asked for by itself."""
+        return []
+
     # --- what is played ---
 
     @rule(seed=st.integers(0, 2**32))
@@ -86,7 +90,7 @@ class KillMachine(RuleBasedStateMachine):
 
     def fates(self) -> list[Fate]:
         """What can happen next, as often as it is in here."""
-        return [self.work, self.work_and_die, self.work_and_die]
+        return [self.work, self.work_and_die, self.work_and_die, self.promise_and_die]
 
     def work_and_die(self, random: Random) -> None:
         self.work(random)
@@ -95,6 +99,12 @@ class KillMachine(RuleBasedStateMachine):
         else:
             self.hear_promises(random.randrange(8))
             self.await_a_word()
+        self.kill()
+
+    def promise_and_die(self, random: Random) -> None:
+        """One thing is asked for, and the first word about it is the last: it had better be true."""
+        random.choice(self.wishes())(random)
+        self.await_a_word()
         self.kill()
 
     def let_it_work(self, milliseconds: int) -> None:
@@ -112,10 +122,11 @@ class KillMachine(RuleBasedStateMachine):
             self.hear()
 
     def await_a_word(self) -> None:
-        """The sidecar has said something more, if anything was to come. What dies now has just promised."""
-        assert self.host.process.stdout is not None
+        """The sidecar says something more, if anything is to come."""
+        while self.asked and self.host.has_message():
+            self.hear()
         if self.asked:
-            select.select([self.host.process.stdout.fileno()], [], [], PATIENCE)
+            self.host.await_output()
 
     def kill(self) -> None:
         """At whatever it does now; a new one must find what was acknowledged."""

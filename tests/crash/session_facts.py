@@ -25,6 +25,9 @@ class SessionFacts(KillMachine):
 
     # --- what a host does ---
 
+    def wishes(self) -> list[Fate]:
+        return [*super().wishes(), self._create, self._run, self._destroy, self._fork]
+
     def work(self, random: Random) -> None:
         super().work(random)
         for _ in range(random.randrange(3, 25)):

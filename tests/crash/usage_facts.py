@@ -12,7 +12,7 @@ from collections.abc import Callable
 from random import Random
 from typing import Any
 
-from tests.crash.kill_machine import KillMachine
+from tests.crash.kill_machine import Fate, KillMachine
 
 Row = dict[str, Any]
 Name = tuple[str, Any]
@@ -59,9 +59,12 @@ class UsageFacts(KillMachine):
     def work(self, random: Random) -> None:
         super().work(random)
         for _ in range(random.randrange(2, 10)):
-            random.choice([self._infer, self._infer, self._generate_text, self._chat, self._set_budget])(random)
+            random.choice(self._own_wishes())(random)
             if random.random() < 0.2:
                 self.let_it_work(random.randrange(20))
+
+    def wishes(self) -> list[Fate]:
+        return [*super().wishes(), *self._own_wishes()]
 
     def ask(self, method: str, params: dict[str, Any]) -> str:
         """(Whoever asks: sessions and jobs have their rows, too.)"""
@@ -70,6 +73,9 @@ class UsageFacts(KillMachine):
         elif method == "llm:job:submit":
             self.may_have_a_row.add(("jobId", params["jobId"]))
         return super().ask(method, params)
+
+    def _own_wishes(self) -> list[Fate]:
+        return [self._infer, self._infer, self._generate_text, self._chat, self._set_budget]
 
     def _infer(self, random: Random) -> None:
         number, tokens, text = self._question(random)
