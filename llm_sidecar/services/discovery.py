@@ -2,8 +2,8 @@
 
 Law: loopback only, all ports at once, each within `probe_timeout_ms`, without a credential or a prompt; looked at again
 after `discovery_cache_ms`, or when asked to. A stranger's process may sit on a port: what is found is listed, and a
-profile for it is active only where no other is. None is made for a server that needs the user's consent, and none where
-one for that origin exists.
+profile for it is active only where it is the very first. None is made for a server that needs the user's consent, and
+none where one for that origin exists.
 """
 
 from __future__ import annotations

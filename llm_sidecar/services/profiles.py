@@ -89,12 +89,13 @@ class ProfileService(StoredProfiles):
         )
         api_key = trimmed(params.api_key or None)
         draft = await self._check(draft, api_key, None)
-        return await self._in_turn(self._create(draft, api_key, is_active=not self.rows))
+        return await self._in_turn(self._create(draft, api_key))
 
     async def create_found(self, kind: str, name: str, url: str) -> str:
-        """A profile for a server of this machine that was found; active where no other is. Returns its id."""
+        """A profile for a server of this machine that was found; active only where it is the very first: who has others
+        chooses. Returns its id."""
         draft = await self._check(Draft(name, kind, url, None, None, False), None, None)
-        made = await self._in_turn(self._create(draft, None, is_active=self.active_id is None))
+        made = await self._in_turn(self._create(draft, None))
         return made.profile.id
 
     async def update(self, params: shapes.UpdateProfileParams) -> shapes.StoredProfile:
@@ -124,7 +125,7 @@ class ProfileService(StoredProfiles):
 
     # --- one change ---
 
-    async def _create(self, draft: Draft, api_key: str | None, *, is_active: bool) -> shapes.StoredProfile:
+    async def _create(self, draft: Draft, api_key: str | None) -> shapes.StoredProfile:
         if len(self.rows) >= self._limits().max_profiles:
             raise InvalidParams([FieldProblem("", f"there are {len(self.rows)} profiles, and no more are kept")])
         now = now_ms()
@@ -135,7 +136,7 @@ class ProfileService(StoredProfiles):
             endpoint_url=draft.endpoint_url or "",
             key_id=None,
             model_id=draft.model_id,
-            is_active=is_active and self.active_id is None,
+            is_active=not self.rows,
             consent_timestamp=draft.consent_timestamp,
             allow_insecure=draft.allow_insecure,
             created_at=now,
