@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
@@ -66,3 +67,14 @@ def ask_again(spawn: Callable[..., Host], tmp_path: Path, key: str) -> Any:
     text = ask(host).text
     stop(host)
     return text
+
+
+def spawn_with_descriptor(spawn: Callable[..., Host], option: str, text: str, **more: Any) -> Host:
+    """A sidecar whose `option` names a descriptor that holds `text`."""
+    reading, writing = os.pipe()
+    os.write(writing, text.encode())
+    os.close(writing)
+    try:
+        return spawn(option, str(reading), pass_fds=(reading,), **more)
+    finally:
+        os.close(reading)

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import os
-import re
-import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -23,6 +19,7 @@ from tests.end_to_end.profiles_at_the_pipe import (
     create,
     everything_in,
     greet,
+    spawn_with_descriptor,
     stop,
 )
 from tests.end_to_end.providers_at_the_pipe import listening
@@ -150,17 +147,6 @@ def test_a_rotation_has_two_phases(spawn: Spawn, tmp_path: Path, phase: str, ope
         assert refused.call("llm:vault:status")["state"] == "wrong-key"
 
 
-def spawn_with_descriptor(spawn: Spawn, option: str, text: str, **more: Any) -> Host:
-    """A sidecar whose `option` names a descriptor that holds `text`."""
-    reading, writing = os.pipe()
-    os.write(writing, text.encode())
-    os.close(writing)
-    try:
-        return spawn(option, str(reading), pass_fds=(reading,), **more)
-    finally:
-        os.close(reading)
-
-
 @pytest.mark.parametrize(
     ("option", "text", "source"),
     [("--key-fd", VAULT_KEY + "\n", "key-fd"), ("--passphrase-fd", "correct horse battery\n", "passphrase")],
@@ -176,18 +162,6 @@ def test_a_key_may_come_on_a_descriptor(spawn: Spawn, tmp_path: Path, option: st
         assert (status["state"], status["source"]) == ("open", source), "also while the key is still being derived"
         assert ask(again).text == "Hello!"
         assert text.strip() not in again.stderr() + host.stderr()
-
-
-@pytest.mark.skipif(sys.platform != "linux", reason="/proc is Linux's: whether a waiting process may leave a core dump")
-@pytest.mark.parametrize("given", ["--key-fd", "--passphrase-fd", "OPENAI_API_KEY", "LLM_SIDECAR_VAULT_KEY"])
-def test_a_process_that_holds_a_secret_is_hardened_before_its_host_says_who_it_is(spawn: Spawn, given: str) -> None:
-    if given.startswith("--"):
-        host = spawn_with_descriptor(spawn, given, VAULT_KEY)
-    else:
-        host = spawn(environment={given: VAULT_KEY})
-    host.call("ping")
-    (core,) = re.findall(r"^Max core file size +(\S+) +(\S+)", Path(f"/proc/{host.pid}/limits").read_text(), re.M)
-    assert core == ("0", "0")
 
 
 def test_what_the_host_gives_comes_first(spawn: Spawn) -> None:
