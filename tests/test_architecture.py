@@ -173,7 +173,7 @@ def test_the_wall_clock_only_stamps() -> None:
     stamping = {
         "llm_sidecar.log",
         "llm_sidecar.wire.error_codes",
-        "llm_sidecar.services.chat_completions",
+        "llm_sidecar.services.completions.service",
         "llm_sidecar.storage.clock",
     }
     assert wall <= {*stamping, "llm_sidecar.providers.refusals.reading"}

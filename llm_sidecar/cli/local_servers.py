@@ -11,8 +11,8 @@ from typing import Final, NamedTuple
 
 from llm_sidecar.providers.brands import BRANDS
 from llm_sidecar.providers.endpoints import normalise_base_url
-from llm_sidecar.services.discovery import PORTS
-from llm_sidecar.services.discovery_kinds import look_at_port
+from llm_sidecar.services.profiles.discovery import PORTS
+from llm_sidecar.services.profiles.discovery_kinds import look_at_port
 
 _SECONDS: Final = 1.0
 _OTHERS: Final = "openai-compatible"

@@ -2,7 +2,7 @@
 
 Law: names and shapes are OpenAI's own, in snake_case; every field of its request is known here. A type takes what can
 be honoured, or makes no difference to the answer. What a type cannot say (`store`: only false) is
-`services.chat_request`'s to refuse.
+`services.completions.request`'s to refuse.
 
 Two fields of an assistant's message are not OpenAI's: `reasoning_content`, the model's reasoning, as DeepSeek and
 others call it; and `provider_state`, what a provider wants to see again. A host that sends an answer's message back as

@@ -9,9 +9,9 @@ import asyncio
 
 from llm_sidecar.messages import chat, generation, inference
 from llm_sidecar.rpc.context import Context, Handler, Late
-from llm_sidecar.services.chat_completions import ChatCompletions
-from llm_sidecar.services.generation import TextGeneration
-from llm_sidecar.services.inference import InferenceService
+from llm_sidecar.services.completions.generation import TextGeneration
+from llm_sidecar.services.completions.service import ChatCompletions
+from llm_sidecar.services.inference.service import InferenceService
 
 
 class InferenceMethods:

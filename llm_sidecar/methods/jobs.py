@@ -12,9 +12,9 @@ from llm_sidecar.messages import job
 from llm_sidecar.messages.inference import InferenceParams, Success
 from llm_sidecar.rpc.context import Context, Handler
 from llm_sidecar.rpc.params import decode_params
-from llm_sidecar.services.batch_plan import BatchPlan, BatchTarget, PlannedRequest
-from llm_sidecar.services.job_inference import KINDS
-from llm_sidecar.services.jobs import JobService, within
+from llm_sidecar.services.jobs.batch_plan import BatchPlan, BatchTarget, PlannedRequest
+from llm_sidecar.services.jobs.inference import KINDS
+from llm_sidecar.services.jobs.service import JobService, within
 
 _SLICE: Final = 200
 """Requests of a batch that are read before others get their turn."""

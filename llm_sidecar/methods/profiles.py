@@ -7,9 +7,9 @@ from collections.abc import Awaitable
 from llm_sidecar.messages import profile
 from llm_sidecar.messages.shape import NoParams
 from llm_sidecar.rpc.context import Context, Handler
-from llm_sidecar.services.discovery import DiscoveryService
-from llm_sidecar.services.profiles import ProfileService
-from llm_sidecar.services.prompt_test import PromptTests
+from llm_sidecar.services.profiles.discovery import DiscoveryService
+from llm_sidecar.services.profiles.prompt_test import PromptTests
+from llm_sidecar.services.profiles.service import ProfileService
 
 
 class ProfileMethods:

@@ -8,9 +8,9 @@ from collections.abc import Awaitable
 from llm_sidecar.messages import session
 from llm_sidecar.messages.inference import InferenceAccepted, Success
 from llm_sidecar.rpc.context import Context, Handler
-from llm_sidecar.services.inference import InferenceService
-from llm_sidecar.services.sessions import SessionService
-from llm_sidecar.services.sessions_pages import SessionPages
+from llm_sidecar.services.inference.service import InferenceService
+from llm_sidecar.services.sessions.pages import SessionPages
+from llm_sidecar.services.sessions.service import SessionService
 
 
 class SessionMethods:

@@ -11,8 +11,8 @@ from llm_sidecar.messages.shape import NoParams
 from llm_sidecar.messages.status import ServiceStatus
 from llm_sidecar.rpc.context import Context, Handler
 from llm_sidecar.rpc.outbox import Outbox
-from llm_sidecar.services.inference import InferenceService
-from llm_sidecar.services.sessions import SessionService
+from llm_sidecar.services.inference.service import InferenceService
+from llm_sidecar.services.sessions.service import SessionService
 
 
 class StatusMethods:

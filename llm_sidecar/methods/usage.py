@@ -8,8 +8,8 @@ from llm_sidecar.messages import usage as shapes
 from llm_sidecar.messages.shape import NoParams
 from llm_sidecar.rpc.context import Context, Handler
 from llm_sidecar.services.audit import Audit
-from llm_sidecar.services.budgets import Budgets
-from llm_sidecar.services.usage import UsageService
+from llm_sidecar.services.usage.budgets import Budgets
+from llm_sidecar.services.usage.service import UsageService
 
 
 class UsageMethods:

@@ -7,7 +7,7 @@ from collections.abc import Awaitable
 from llm_sidecar.messages import profile
 from llm_sidecar.messages.shape import NoParams
 from llm_sidecar.rpc.context import Context, Handler
-from llm_sidecar.services.profile_vault import VaultService
+from llm_sidecar.services.profiles.vault import VaultService
 
 
 class VaultMethods:

@@ -12,8 +12,8 @@ from typing import Any
 
 from llm_sidecar.limits import Limits
 from llm_sidecar.messages.profile import CreateProfileParams, UpdateProfileParams
-from llm_sidecar.services.profile_keys import ProfileKeys
-from llm_sidecar.services.profiles import ProfileService
+from llm_sidecar.services.profiles.keys import ProfileKeys
+from llm_sidecar.services.profiles.service import ProfileService
 from llm_sidecar.storage.database import Database
 from llm_sidecar.storage.profiles import ProfileTable
 from llm_sidecar.vault.key_sources import KeySource, RawKey

@@ -11,7 +11,7 @@ from llm_sidecar.limits import KIB, Limits
 from llm_sidecar.messages.content import LONGEST_CALL_ID, LONGEST_CALL_NAME, Message, ToolCall
 from llm_sidecar.messages.inference import InferenceParams
 from llm_sidecar.providers.events import Finish, ModelNamed, ProviderState, UsageReport
-from llm_sidecar.services.answer import Answer
+from llm_sidecar.services.inference.answer import Answer
 
 
 def answer(max_bytes: int = 10_000, **limits: int) -> Answer:

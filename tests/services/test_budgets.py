@@ -15,10 +15,10 @@ from hypothesis import strategies as st
 from llm_sidecar.errors import SidecarError
 from llm_sidecar.messages.usage import Budget, SetBudgetParams
 from llm_sidecar.providers.base import Endpoint, Provider
-from llm_sidecar.services.budgets import Budgets
-from llm_sidecar.services.periods import period_around
 from llm_sidecar.services.routing import Route
-from llm_sidecar.services.usage import UsageService
+from llm_sidecar.services.usage.budgets import Budgets
+from llm_sidecar.services.usage.periods import period_around
+from llm_sidecar.services.usage.service import UsageService
 from llm_sidecar.storage.budgets import BudgetRows
 from llm_sidecar.storage.database import Database
 from llm_sidecar.storage.usage import UsageRows

@@ -30,7 +30,7 @@ from llm_sidecar.providers.events import (
     ToolCallDelta,
     UsageReport,
 )
-from llm_sidecar.services.journal import Journal
+from llm_sidecar.services.inference.journal import Journal
 from tests.services.fake_provider import Call
 from tests.services.host import USER, Host, Refused, play, settle
 

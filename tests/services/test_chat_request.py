@@ -28,7 +28,7 @@ from llm_sidecar.messages.inference import InferenceParams
 from llm_sidecar.providers.base import Endpoint, ProviderRequest
 from llm_sidecar.providers.openai.request import chat_body
 from llm_sidecar.rpc.params import decode_params
-from llm_sidecar.services.chat_request import inference_params
+from llm_sidecar.services.completions.request import inference_params
 
 Json = dict[str, Any]
 

@@ -17,7 +17,7 @@ from llm_sidecar.limits import Limits
 from llm_sidecar.messages.status import CircuitState
 from llm_sidecar.providers.base import Endpoint
 from llm_sidecar.providers.events import ReasoningDelta, TextDelta
-from llm_sidecar.services.circuit import CircuitOpen, Circuits, Passage
+from llm_sidecar.services.inference.circuit import CircuitOpen, Circuits, Passage
 from tests.services.host import Host, play, settle
 
 UNWELL = [

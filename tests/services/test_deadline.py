@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llm_sidecar.services.deadline import Deadline
+from llm_sidecar.services.inference.deadline import Deadline
 from tests.services.host import now
 from tests.virtual_time import run_virtual
 

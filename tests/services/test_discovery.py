@@ -11,8 +11,8 @@ import pytest
 from llm_sidecar.errors import SidecarError
 from llm_sidecar.limits import Limits
 from llm_sidecar.messages.profile import DiscoveredServer, DiscoverParams
-from llm_sidecar.services.discovery import PORTS, DiscoveryService
-from llm_sidecar.services.discovery_kinds import Look
+from llm_sidecar.services.profiles.discovery import PORTS, DiscoveryService
+from llm_sidecar.services.profiles.discovery_kinds import Look
 from tests.virtual_time import run_virtual
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from llm_sidecar.services.discovery_kinds import Look, ask_port, look_at
+from llm_sidecar.services.profiles.discovery_kinds import Look, ask_port, look_at
 from tests.llama_server import LlamaServer, llama_server
 from tests.providers.fault_server import LAST_CHUNK, Exchange, Script, answer, chunked, fault_server, saying
 

@@ -11,9 +11,9 @@ import pytest
 
 from llm_sidecar.limits import Limits
 from llm_sidecar.messages.profile import CreateProfileParams, DeleteProfileParams, DiscoveredServer, DiscoverParams
-from llm_sidecar.services.discovery import DiscoveryService
-from llm_sidecar.services.discovery_kinds import Look
-from llm_sidecar.services.profiles import ProfileService
+from llm_sidecar.services.profiles.discovery import DiscoveryService
+from llm_sidecar.services.profiles.discovery_kinds import Look
+from llm_sidecar.services.profiles.service import ProfileService
 from tests.services.profile_crash_program import VAULT_KEY, open_profiles
 
 STRANGER = "http://127.0.0.1:11434"

@@ -22,7 +22,7 @@ from llm_sidecar.providers.events import (
     ToolCallDelta,
     UsageReport,
 )
-from llm_sidecar.services.attempts import Attempts
+from llm_sidecar.services.inference.attempts import Attempts
 from llm_sidecar.services.routing import Route
 from tests.services.fake_provider import Call
 from tests.services.host import Event, Host, Refused, now, play, settle

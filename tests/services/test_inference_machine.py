@@ -36,7 +36,7 @@ from llm_sidecar.providers.events import (
 )
 from llm_sidecar.rpc.context import Context, Handler
 from llm_sidecar.rpc.outbox import Reply
-from llm_sidecar.services.inference_run import InferenceRun
+from llm_sidecar.services.inference.run import InferenceRun
 from tests.services.fake_provider import Call
 from tests.services.host import TERMINALS, Host, end, settle
 from tests.virtual_time import VirtualTimeLoop

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from llm_sidecar.errors import SidecarError
 from llm_sidecar.limits import Limits
 from llm_sidecar.messages.events import UNNUMBERED, ThinkingEvent
-from llm_sidecar.services.journal import Journal, Journals
+from llm_sidecar.services.inference.journal import Journal, Journals
 
 
 def journals(per_inference: int = 1_000, in_all: int = 10_000, finished: int = 10) -> Journals:

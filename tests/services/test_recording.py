@@ -21,8 +21,8 @@ from llm_sidecar.providers.events import (
     ToolCallDelta,
     UsageReport,
 )
-from llm_sidecar.services.answer import Answer
-from llm_sidecar.services.recording import RecordedAnswer, Recording
+from llm_sidecar.services.inference.answer import Answer
+from llm_sidecar.services.inference.recording import RecordedAnswer, Recording
 
 TEXT = st.text(st.sampled_from("abé€😀"), min_size=1, max_size=5)
 NAMES = st.none() | st.sampled_from(["", "f", "g"])

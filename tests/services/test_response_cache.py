@@ -26,9 +26,9 @@ from llm_sidecar.providers.events import (
     ToolCallDelta,
     UsageReport,
 )
-from llm_sidecar.services.provider_request import provider_request
-from llm_sidecar.services.recording import RecordedAnswer
-from llm_sidecar.services.response_cache import ResponseCache, cache_key
+from llm_sidecar.services.inference.provider_request import provider_request
+from llm_sidecar.services.inference.recording import RecordedAnswer
+from llm_sidecar.services.inference.response_cache import ResponseCache, cache_key
 from llm_sidecar.services.routing import Route
 from tests.services.host import Event, Host, Refused, play, settle
 from tests.virtual_time import run_virtual

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from llm_sidecar.messages.content import ImagePart, Message, TextPart, ToolCall
-from llm_sidecar.services.sessions_context import Window, conversation, estimated
+from llm_sidecar.services.sessions.context import Window, conversation, estimated
 from llm_sidecar.storage.turns import PastTurn
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from llm_sidecar.errors import SidecarError
 from llm_sidecar.limits import Limits
-from llm_sidecar.services.sessions_live import LiveSessions
+from llm_sidecar.services.sessions.live import LiveSessions
 
 
 class Clock:

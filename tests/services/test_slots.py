@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from llm_sidecar.errors import SidecarError
 from llm_sidecar.limits import Limits
-from llm_sidecar.services.slots import Slot, Slots
+from llm_sidecar.services.inference.slots import Slot, Slots
 
 
 def with_slots(scenario: Callable[[Slots], None], running: int = 2, queued: int = 3) -> None:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from llm_sidecar.messages.content import ImagePart, Message, TextPart
 from llm_sidecar.providers.events import UsageReport
-from llm_sidecar.services.usage_meter import UsageMeter
+from llm_sidecar.services.inference.usage_meter import UsageMeter
 
 
 def meter(*messages: Message, system: str | None = None) -> UsageMeter:

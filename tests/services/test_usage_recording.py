@@ -11,7 +11,7 @@ from llm_sidecar.messages.inference import InferenceParams
 from llm_sidecar.messages.usage import UsageRow
 from llm_sidecar.providers.events import Finish, ModelNamed, TextDelta, UsageReport
 from llm_sidecar.rpc.params import decode_params
-from llm_sidecar.services.origin import Origin
+from llm_sidecar.services.inference.origin import Origin
 from llm_sidecar.storage.clock import now_ms
 from tests.services.host import USER, Refused, settle
 from tests.services.recorded_usage import RecordedHost, complete, play

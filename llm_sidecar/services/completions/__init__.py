@@ -1,0 +1,1 @@
+"""Whole answers in one response: a text, a chat completion."""

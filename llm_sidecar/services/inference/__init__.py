@@ -1,0 +1,1 @@
+"""Inferences: admitted, run, relayed, ended."""

@@ -1,0 +1,1 @@
+"""Stored connections: their keys, their tests, and finding them on this machine."""

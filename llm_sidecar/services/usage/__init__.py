@@ -1,0 +1,1 @@
+"""What inferences used, and what they may cost."""
