@@ -172,7 +172,7 @@ class DiscoveredServer(Shape, kw_only=True):
 
 class Discovery(Shape, kw_only=True):
     """What listens on this machine. `profileCreated`: a profile for `discoveredUrl` was made; it is active only where
-    no other was."""
+    there was none before."""
 
     discovered: bool
     discovered_url: str | None

@@ -1105,7 +1105,7 @@ export interface DiscoverParams {
 
 /**
  * What listens on this machine. `profileCreated`: a profile for `discoveredUrl` was made; it is active only where
- * no other was.
+ * there was none before.
  */
 export interface Discovery {
   discovered: boolean;
