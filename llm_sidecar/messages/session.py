@@ -69,7 +69,10 @@ class SessionParams(Params, kw_only=True):
 
 
 class SessionRunParams(AnswerOptions, kw_only=True):
-    """`llm:session:run`: the new messages of this turn, and how to answer it; what came before is the session's."""
+    """`llm:session:run`: the new messages of this turn, and how to answer it; what came before is the session's. A
+    question that was cancelled, or cut off by a crash, before its answer began is asked together with them; only once
+    where they are the same again.
+    """
 
     session_id: SessionId
     messages: Annotated[list[Message], Meta(min_length=1, max_length=100)]

@@ -846,7 +846,11 @@ export interface SessionInfo {
   ephemeral?: boolean;
 }
 
-/** `llm:session:run`: the new messages of this turn, and how to answer it; what came before is the session's. */
+/**
+ * `llm:session:run`: the new messages of this turn, and how to answer it; what came before is the session's. A
+ * question that was cancelled, or cut off by a crash, before its answer began is asked together with them; only once
+ * where they are the same again.
+ */
 export interface SessionRunParams {
   /** 1 to 100 characters */
   inferenceId?: string | null;
