@@ -98,6 +98,8 @@ def _table_of_file(folder: str, name: str) -> Mapping[str, Any]:
     path = os.path.join(folder, "config.toml")
     if not os.path.exists(path):
         return {}
+    if not os.path.isfile(path):  # a pipe would hold up the start
+        raise InvalidParams([FieldProblem("config.toml", "is not a file")])
     import tomllib
 
     try:

@@ -8,9 +8,11 @@ too, so that it still is when somebody has tidied the file away. The folder and 
 from __future__ import annotations
 
 import os
+import stat
 import sys
 from typing import Final
 
+from llm_sidecar import log
 from llm_sidecar.errors import SidecarError
 
 IN_MEMORY: Final = ":memory:"
@@ -40,6 +42,8 @@ class DataFolder:
             reason = type(error).__name__
             message = "The data folder cannot be written to: nothing will be kept. See `--data-dir`."
             folder.problem = SidecarError("STORAGE_WRITE_ERROR", message, details={"reason": reason})
+        else:
+            _warn_of_others(path)
         if not all(map(_lock, folder._locks)) or not folder._lock_itself(path):
             folder.release()
             raise SidecarError(
@@ -67,6 +71,12 @@ class DataFolder:
         """Let another have it."""
         while self._locks:
             os.close(self._locks.pop())
+
+
+def _warn_of_others(path: str) -> None:
+    """A folder that was there already is left as it is: it may be anybody's (`/tmp`)."""
+    if os.name == "posix" and os.stat(path).st_mode & stat.S_IWOTH:
+        log.warning("everybody can change the data folder: take that right from them", dataDir=path)
 
 
 def _lock(descriptor: int) -> bool:

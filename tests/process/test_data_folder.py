@@ -96,6 +96,20 @@ def test_what_is_kept_is_the_users_alone(spawn: Spawn, tmp_path: Path) -> None:
     }
 
 
+def test_a_folder_that_everybody_can_change_is_served_with_a_warning(spawn: Spawn, tmp_path: Path) -> None:
+    folder = tmp_path / "one"
+    folder.mkdir()
+    for mode, is_told in ((0o777, True), (0o775, False)):
+        folder.chmod(mode)
+        host = spawn(data_dir=folder)
+        host.call("ping")
+        host.close_stdin()
+        assert host.wait() == 0
+        told = host.logs("everybody can change the data folder: take that right from them")
+        assert [line["dataDir"] for line in told] == [str(folder)] * is_told
+        assert stat.S_IMODE(folder.stat().st_mode) == mode, "it may be anybody's"
+
+
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
     """A tmpfs of 2 MiB; skipped, and said so, where none may be mounted."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -106,8 +107,9 @@ def test_a_file_that_cannot_be_understood_is_named(folder: Path, data: bytes) ->
         load_limits(str(folder), {})
 
 
-def test_a_file_that_is_a_folder_is_named(folder: Path) -> None:
-    (folder / "config.toml").mkdir()
+@pytest.mark.parametrize("put_there", [os.mkdir, os.mkfifo])
+def test_what_is_no_file_is_named_and_not_waited_for(folder: Path, put_there: Callable[[Path], None]) -> None:
+    put_there(folder / "config.toml")
     with pytest.raises(InvalidParams, match=r"config\.toml"):
         load_limits(str(folder), {})
 
