@@ -27,6 +27,12 @@ module.exports = {
     onlyLoadAppFromAsar: true
   },
   linux: { target: ['AppImage'], category: 'Utility' },
-  mac: { target: ['dmg'], category: 'public.app-category.utilities', hardenedRuntime: true },
+  mac: {
+    target: ['dmg'],
+    category: 'public.app-category.utilities',
+    hardenedRuntime: true,
+    // Data, under the app's seal: each would be signed by itself, in an attribute that gets lost in an archive.
+    signIgnore: '/llm-sidecar/(_internal/.*\\.(pyc|zip)|licenses/.*)$'
+  },
   win: { target: ['nsis'] }
 }

@@ -10,6 +10,7 @@ import { findSidecar } from '../../src/main/find-sidecar'
 interface Config {
   extraResources: [{ from: string; to: string }]
   beforePack: (context: { electronPlatformName: string }) => void
+  mac: { signIgnore: string }
 }
 
 const host = resolve(import.meta.dirname, '../..')
@@ -55,6 +56,18 @@ test.each(['linux', 'win32', 'darwin'])('without a sidecar for %s nothing is pac
   const pack = (): void => config.beforePack({ electronPlatformName: name })
   if (existsSync(program)) expect(pack).not.toThrow()
   else expect(pack).toThrow('make package')
+})
+
+test.each([
+  ['llm-sidecar', true],
+  ['_internal/Python', true],
+  ['_internal/lib-dynload/_ssl.so', true],
+  ['_internal/asyncio/__init__.pyc', false],
+  ['_internal/base_library.zip', false],
+  ['licenses/aiohttp/LICENSE.txt', false]
+])('on macOS %s is signed by itself: %s', (name, isSigned) => {
+  const path = `/release/mac/App.app/Contents/Resources/${sidecar.to}/${name}`
+  expect(!new RegExp(config.mac.signIgnore).test(path)).toBe(isSigned)
 })
 
 /** electron-builder leaves out `.pyc` and other files of an app by itself: not those of its extra resources. */
