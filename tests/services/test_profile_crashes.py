@@ -1,9 +1,11 @@
 """SIGKILL between any two writes of a change: the profile has the key it had, or the one it gets; no key is bound to
-another's origin, none lies about in plaintext, and what is nobody's is thrown away at the next start."""
+another's origin, none lies about in plaintext, and what is nobody's is thrown away at the next start, from the backups,
+too."""
 
 from __future__ import annotations
 
 import asyncio
+import json
 import shutil
 import signal
 import subprocess
@@ -27,6 +29,10 @@ def run_program(folder: Path, what: str, step: int) -> int:
     ).returncode
 
 
+def records_in(vault: Path) -> set[str]:
+    return set(json.loads(vault.read_bytes().split(b"\n")[1])["records"])
+
+
 async def found_in(folder: Path) -> tuple[tuple[str, str | None], int, int, bool]:
     """Address and key of the profile; records of the vault, keys that are nobody's, whether there is plaintext."""
     database, keys, profiles = open_profiles(str(folder), VAULT_KEY)
@@ -35,6 +41,9 @@ async def found_in(folder: Path) -> tuple[tuple[str, str | None], int, int, bool
         (profile_id,) = profiles.rows
         endpoint, _ = profiles.target(profile_id)
         loose = len(await profiles._table.loose_keys())
+        kept = records_in(folder / "vault" / "keys.vault")
+        for backup in (folder / "vault").glob("keys.vault.*"):
+            assert records_in(backup) <= kept, "it holds a key that was thrown away"
         return (endpoint.base_url, endpoint.api_key), keys.vault.status().records, loose, keys.plain.exists
     finally:
         await database.aclose()
