@@ -151,15 +151,18 @@ class SessionFacts(KillMachine):
         elif method == "llm:session:history" and "result" in message:
             self._heard_history(message["result"]["messages"])
         elif method == "llm:session:destroy":
-            session.is_there = False
+            # A fork reads first: what was asked after it may be done, and answered, before it.
+            session.is_there = False if session.is_made or message["result"]["success"] else None
         elif method == "llm:session:create":
             assert "result" in message, message
+            session.is_made = True
             session.is_there = True if not session.is_ending else None
         elif method == "llm:session:fork":
             copy = self.sessions[params["newSessionId"]]
+            copy.is_made = True
             if "error" in message:
                 copy.is_there = False
-            else:  # it reads first: a `destroy` that was asked later may have been done before
+            else:
                 copy.is_there = None if copy.is_ending else True
 
     def _heard_history(self, messages: list[dict[str, Any]]) -> None:
@@ -183,7 +186,7 @@ class SessionFacts(KillMachine):
                 assert name not in listed, name
             if name in listed:
                 self._check_session(session, listed.pop(name), self._history(name))
-                session.is_there, session.is_ending = True, False
+                session.is_there, session.is_made, session.is_ending = True, True, False
             else:
                 del self.sessions[name]
         assert not listed, "sessions that nobody made"

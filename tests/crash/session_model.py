@@ -51,6 +51,8 @@ class Session:
         self.is_ephemeral = is_ephemeral
         self.is_there: bool | None = None
         """None: in doubt."""
+        self.is_made = False
+        """Its making was answered."""
         self.is_ending = False
         self.tokens = 0
 
