@@ -1,15 +1,8 @@
-"""What was told as stored is there after a SIGKILL, a budget holds over restarts, and a full disk ends no answer.
-
-`LLM_SIDECAR_USAGE_KILLS` sets the number of SIGKILLs (5 unless it says otherwise).
-"""
+"""A budget holds over restarts, and a full disk ends no answer. (What a SIGKILL may take: `tests/crash`.)"""
 
 from __future__ import annotations
 
-import contextlib
-import os
-import random
 import signal
-import sqlite3
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -18,14 +11,12 @@ from typing import Any
 import pytest
 
 from tests.end_to_end.providers_at_the_pipe import environment_for, serving
-from tests.hosts import TERMINALS, Host
+from tests.hosts import Host
 from tests.providers.fault_server import LAST_CHUNK, Script, chunked, saying
 from tests.providers.wire_format import WireFormat, stream_head
 
 Spawn = Callable[..., Host]
-KILLS = int(os.environ.get("LLM_SIDECAR_USAGE_KILLS", "5"))
 ANSWER = '[[demo: text="Hello" usage=prompt:12,completion:4]]'
-DATABASE = "llm-sidecar.sqlite3"
 
 
 def complete(wire_format: WireFormat) -> Script:
@@ -42,49 +33,6 @@ def all_rows(host: Host, **params: Any) -> list[dict[str, Any]]:
         if page["nextCursor"] is None:
             return found
         cursor = {"cursor": page["nextCursor"]}
-
-
-def infer_until_killed(host: Host, names: list[str], killed_after: int) -> set[str]:
-    """Ask for as many answers; kill the sidecar when so many lines have come. The ids of the terminals that came."""
-    for name in names:
-        host.infer(ANSWER, inferenceId=name, modelId="demo-fast", queue=True, stream=False)
-    acknowledged: set[str] = set()
-    lines = 0
-    with contextlib.suppress(EOFError):
-        while len(acknowledged) < len(names):
-            message = host.read()
-            lines += 1
-            if lines == killed_after:
-                host.signal(signal.SIGKILL)
-            if message.get("method") in TERMINALS and message["params"].get("persisted", True):
-                acknowledged.add(message["params"]["inferenceId"])
-    return acknowledged
-
-
-def test_after_a_sigkill_every_terminal_that_came_has_its_row_and_the_sums_are_right(
-    spawn: Spawn, tmp_path: Path
-) -> None:
-    pick = random.Random(4)
-    acknowledged: set[str] = set()
-    for kill in range(KILLS):
-        host = spawn("--log-level", "error", data_dir=tmp_path / "data")
-        names = [f"{kill}-{number}" for number in range(30)]
-        acknowledged |= infer_until_killed(host, names, pick.randint(60, 160))
-        host.signal(signal.SIGKILL)
-        host.close()
-        with contextlib.closing(sqlite3.connect(tmp_path / "data" / DATABASE)) as connection:
-            assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
-    host = spawn("--log-level", "error", data_dir=tmp_path / "data")
-    rows = all_rows(host)
-    ids = [row["inferenceId"] for row in rows]
-    assert len(ids) == len(set(ids)), "an inference was stored twice"
-    assert acknowledged <= set(ids)
-    assert len(acknowledged) >= KILLS, "it was always killed before there was anything to lose"
-    for group_by in ("provider", "model", "day", "session", "profile"):
-        summary = host.call("llm:usage:summary", {"groupBy": group_by})
-        assert summary["total"]["requests"] == len(rows)
-        assert summary["total"]["totalTokens"] == sum(row["totalTokens"] for row in rows)
-        assert sum(row["requests"] for row in summary["rows"]) == len(rows)
 
 
 def test_a_budget_that_is_spent_stops_paid_inferences_also_after_a_restart(spawn: Spawn, tmp_path: Path) -> None:
