@@ -10,17 +10,15 @@ import asyncio
 import contextlib
 import os
 from collections.abc import Awaitable, Callable
-from typing import Final
-
-import msgspec
 
 from llm_sidecar import log
 from llm_sidecar.errors import FieldProblem, InvalidParams, SidecarError
-from llm_sidecar.limits import KIB, Limits
+from llm_sidecar.limits import Limits
 from llm_sidecar.messages.events import Terminal
 from llm_sidecar.messages.inference import InferenceAccepted
 from llm_sidecar.messages.session import SessionConfig, SessionForkParams, SessionInfo, SessionRunParams
 from llm_sidecar.providers.brands import BRANDS
+from llm_sidecar.services import metadata
 from llm_sidecar.services.inference.origin import Origin
 from llm_sidecar.services.inference.run import InferenceRun
 from llm_sidecar.services.inference.service import InferenceService
@@ -32,9 +30,6 @@ from llm_sidecar.storage.database import Database
 from llm_sidecar.storage.history import HistoryTable, row_of_message
 from llm_sidecar.storage.sessions import SessionTable, StoredSession
 from llm_sidecar.storage.turns import Ending, TurnTable
-
-_MOST_METADATA: Final = 64 * KIB
-"""Bytes of JSON: a page of the list still holds many."""
 
 
 class SessionService:
@@ -164,8 +159,7 @@ class SessionService:
             except SidecarError as error:
                 if error.code == "PROFILE_NOT_FOUND":
                     raise
-        if config.metadata is not None and len(msgspec.json.encode(config.metadata)) > _MOST_METADATA:
-            raise InvalidParams([FieldProblem("metadata", f"must have at most {_MOST_METADATA} bytes of JSON")])
+        metadata.encoded(config.metadata)  # refuses what is too long
 
     async def _add(
         self, session_id: str, config: SessionConfig, add: Callable[[], Awaitable[StoredSession]]
