@@ -85,8 +85,8 @@ class PromptTests:
             messages=[Message(role="user", content=prompt)],
             profile_id=profile_id,
             timeout_ms=milliseconds,
-            first_token_timeout_ms=milliseconds,
-            chunk_timeout_ms=milliseconds,
+            first_token_timeout_ms=2 * milliseconds,  # one limit, one code
+            chunk_timeout_ms=2 * milliseconds,
             retry=RetryOptions(max_retries=0),
             queue=True,
         )
