@@ -20,6 +20,8 @@ export interface RunEnd {
 }
 
 const INSTALL = 'Install it (pip install llm-sidecar), or name it in LLM_SIDECAR_COMMAND, and try again.'
+/** Of a traceback, say; the sidecar's own entries are for the log. */
+const LINES_TOLD = 8
 const AGAIN = 'Try again. If it goes on, the last lines of the log say why.'
 
 export const missing = (message: string): Failure =>
@@ -58,8 +60,8 @@ export function refused(error: IpcError): Failure {
 /** More ends than can be chance; `last` says how it ended each time. */
 export function crashLoop(last: Failure): Failure {
   if (last.code !== 'SIDECAR_EXITED') return { ...last, final: true }
-  const message = `The sidecar ended again and again. The last time: ${last.message}`
-  return { code: 'SIDECAR_CRASH_LOOP', message, advice: AGAIN, final: true }
+  const message = `It was started several times within a minute. The last time: ${last.message}`
+  return { ...last, code: 'SIDECAR_CRASH_LOOP', message, advice: AGAIN, final: true }
 }
 
 /** Exit codes are those of the sidecar's README. */
@@ -78,7 +80,9 @@ export function ended(end: RunEnd): Failure {
     return { code: 'SIDECAR_REFUSED', message, advice: 'Correct config.toml in the data folder, and try again.', final: true }
   }
   const how = end.signal === null ? `exit code ${end.exitCode}` : end.signal
-  return { code: 'SIDECAR_EXITED', message: `The sidecar ended by itself (${how}).`, advice: AGAIN, final: false }
+  const failure: Failure = { code: 'SIDECAR_EXITED', message: `The sidecar ended by itself (${how}).`, advice: AGAIN, final: false }
+  const lastLines = end.lastLines.filter((line) => !line.startsWith('{')).slice(-LINES_TOLD)
+  return lastLines.length === 0 ? failure : { ...failure, lastLines }
 }
 
 function locked(message: string): Failure {

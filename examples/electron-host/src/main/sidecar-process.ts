@@ -4,7 +4,7 @@
  * Law: at most one run at a time, the next begins after the last one's process is gone. A request made while there is no
  * run waits for one, within a deadline. Every change is told as a `SidecarState` that a window can show as it is.
  */
-import type { SidecarState, Unsubscribe } from '../shared/api'
+import type { SidecarFailure, SidecarState, Unsubscribe } from '../shared/api'
 import { LlmError } from '../shared/llm-error'
 import type { InitializeParams, SidecarMethods } from '../shared/protocol'
 import { PROTOCOL_VERSION } from '../shared/protocol'
@@ -207,4 +207,4 @@ const NOT_WANTED = { code: 'CANCELLED', message: 'The window is closed.', retrya
 const unavailable = (message: string): LlmError =>
   new LlmError({ code: 'SIDECAR_UNAVAILABLE', message, retryable: true })
 
-const told = ({ code, message, advice }: Failure): Omit<Failure, 'final'> => ({ code, message, advice })
+const told = ({ final: _final, ...failure }: Failure): SidecarFailure => failure

@@ -10,10 +10,10 @@ import { Inferences } from './llm/inferences'
 import { ModelsPage } from './models/models-page'
 import { ProfilesPage } from './profiles/profiles-page'
 import { hashOf, PAGES, useRoute, type PageName } from './route'
-import { StatePage } from './sidecar/state-page'
+import { Countdown, StatePage } from './sidecar/state-page'
 import { useSidecarState } from './sidecar/use-sidecar-state'
 import { THEMES, useTheme, type Theme } from './theme'
-import { ChatIcon, JobIcon, KeyIcon, ModelIcon, MoonIcon, SunIcon, SystemIcon, UsageIcon } from './ui/icons'
+import { ChatIcon, JobIcon, KeyIcon, ModelIcon, MoonIcon, SunIcon, SystemIcon, UsageIcon, WarningIcon } from './ui/icons'
 import { NoticesProvider } from './ui/notices'
 import { UsagePage } from './usage/usage-page'
 
@@ -63,6 +63,7 @@ function Ready({ sidecar, conversations }: { sidecar: SidecarState; conversation
   })
   return (
     <Frame page={route.page} sidecar={sidecar}>
+      <RestartNote sidecar={sidecar} />
       {route.page === 'chat' && <ChatPage conversations={conversations} choice={choice} onChoose={setChoice} />}
       {route.page === 'profiles' && <ProfilesPage sidecar={sidecar} />}
       {route.page === 'models' && <ModelsPage onChat={(chosen) => { setChoice(chosen); conversations.startNew(); go('chat') }} />}
@@ -99,6 +100,21 @@ function ThemeSwitch({ theme, onChange }: { theme: Theme; onChange: (theme: Them
     <button type="button" className="quiet icon-only" onClick={() => onChange(next)} aria-label={`Theme: ${theme}. Change to ${next}`} title={`Theme: ${theme}`}>
       {THEME_ICONS[theme]}
     </button>
+  )
+}
+
+/** What is on the page stays, and requests wait: so it is only said. */
+function RestartNote({ sidecar }: { sidecar: SidecarState }) {
+  if (sidecar.state === 'ready' || sidecar.state === 'stopped') return null
+  return (
+    <div className="restart-note" role="status">
+      <WarningIcon />
+      {sidecar.state === 'restarting' ? (
+        <span>{sidecar.failure.message} It is started again <Countdown key={sidecar.attempt} ms={sidecar.retryInMs} />.</span>
+      ) : (
+        <span>The sidecar is starting; what you ask waits for it.</span>
+      )}
+    </div>
   )
 }
 

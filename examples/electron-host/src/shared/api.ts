@@ -60,6 +60,8 @@ export interface SidecarFailure {
   message: string
   /** What to do now, in a sentence. */
   advice: string
+  /** The last lines that the process wrote as it broke, where there are some. */
+  lastLines?: string[]
 }
 
 /** How the sidecar is. Nothing else works unless it is `ready`; requests made while it (re)starts wait for it. */

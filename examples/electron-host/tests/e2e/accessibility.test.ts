@@ -81,6 +81,28 @@ for (const { name, missing, start } of KINDS) {
       await page.getByRole('heading', { name: 'By day' }).waitFor()
       expect(await violations()).toEqual([])
     })
+
+    test('a narrow window: every page is there under its name, and nothing runs out of it', async () => {
+      await page.setViewportSize({ width: 480, height: 640 })
+      for (const each of ['Chat', 'Profiles', 'Models', 'Jobs', 'Usage'] as const) {
+        await open(page, each)
+        expect(await violations()).toEqual([])
+        expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(480)
+      }
+    })
+
+    test('without a sidecar: what is the matter, and what it said last', async () => {
+      const other = await start({ colorScheme, reducedMotion: 'reduce', command: [process.execPath, '-e', 'console.error("a trace"); process.exit(1)', '--'], restart: { firstDelayMs: 1 } })
+      const before = page
+      try {
+        page = await other.openWindow()
+        await page.getByText('What it said last').click()
+        expect(await violations()).toEqual([])
+      } finally {
+        page = before
+        await other.close()
+      }
+    })
   })
 }
 

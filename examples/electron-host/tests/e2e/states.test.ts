@@ -55,6 +55,8 @@ for (const { name, missing, start } of KINDS) {
       const page = await shown({ command: CRASHING, restart: { firstDelayMs: 20, maxDelayMs: 100 } })
       await page.getByRole('heading', { name: 'llm-sidecar ends again and again' }).waitFor()
       expect(await page.getByText('SIDECAR_CRASH_LOOP').count()).toBe(1)
+      await page.getByText('What it said last').click()
+      expect(await page.locator('.last-lines pre').innerText()).toContain('no such thing')
     })
 
     test('slow, and then there after all', async () => {

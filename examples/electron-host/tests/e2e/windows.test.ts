@@ -21,8 +21,11 @@ for (const { name, missing, start } of KINDS) {
       await ask(one, '[[demo: text="Before."]] The first message')
       await send(one, 'The second message: introduce yourself, and then show me how Markdown, a list and code look here.')
       await until(async () => (await lastAnswer(one).locator('.markdown').innerText()).length > 40, 'it has begun')
+      const noted = one.locator('.restart-note').waitFor({ state: 'attached' })
       process.kill(host.sidecarPid()!, 'SIGKILL')
       await lastAnswer(one).locator('.problem').waitFor()
+      await noted
+      await one.locator('.restart-note').waitFor({ state: 'detached' })
       expect(await lastAnswer(one).getByText('SIDECAR_EXITED', { exact: true }).count()).toBe(1)
       await lastAnswer(one).getByRole('button', { name: 'Try again' }).click()
       await until(async () => (await one.locator('.answer[aria-busy="true"] .markdown').allInnerTexts()).join('').length > 20, 'it has begun again')

@@ -124,7 +124,7 @@ describe('an end', () => {
       await hurry(1)
     }
     const { failure } = await state(sidecar, 'failed')
-    expect(failure).toMatchObject({ code: 'SIDECAR_CRASH_LOOP', message: expect.stringContaining('exit code 1'), advice: expect.stringContaining('log') })
+    expect(failure).toMatchObject({ code: 'SIDECAR_CRASH_LOOP', message: expect.stringContaining('exit code 1'), advice: expect.stringContaining('log'), lastLines: ['why it ends'] })
     expect(entries.filter(({ event }) => event === 'sidecar started')).toHaveLength(6)
     expect(entries.filter(({ text }) => text === 'why it ends')).toHaveLength(6)
     expect(await codeOf(sidecar.request('ping', {}))).toBe('SIDECAR_CRASH_LOOP')

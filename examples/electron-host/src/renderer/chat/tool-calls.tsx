@@ -36,7 +36,7 @@ export function ToolCalls({ calls, onResults }: ToolCallsProps) {
           )}
         </div>
       ))}
-      {onResults !== undefined && <button type="submit">Send {calls.length === 1 ? 'the result' : 'the results'}</button>}
+      {onResults !== undefined && <button type="submit" className="primary">Send {calls.length === 1 ? 'the result' : 'the results'}</button>}
     </form>
   )
 }

@@ -28,7 +28,7 @@ export const TurnView = memo(function TurnView({ turn, onFork }: { turn: Turn; o
 /** What the user, a tool or the system said: as it was written, not as Markdown. */
 function Spoken({ message }: { message: Pick<Message, 'role' | 'content' | 'toolCallId'> }) {
   const text = textOf(message.content)
-  if (message.role === 'user') return <article className="turn said" aria-label="You"><div className="bubble">{text}</div></article>
+  if (message.role === 'user') return <article className="turn said" aria-label="You"><div className="bubble"><Directed text={text} /></div></article>
   const who = message.role === 'tool' ? 'Result of a tool' : 'System prompt'
   return (
     <details className="turn aside">
@@ -36,6 +36,11 @@ function Spoken({ message }: { message: Pick<Message, 'role' | 'content' | 'tool
       <pre>{text}</pre>
     </details>
   )
+}
+
+/** What only directs the demo provider stands back behind what is said. */
+function Directed({ text }: { text: string }) {
+  return text.split(/(\[\[demo:.*?\]\])/s).map((part, index) => (index % 2 === 1 ? <code key={index} className="directive">{part}</code> : part))
 }
 
 const STATES: Record<string, string> = { cancelled: 'stopped', interrupted: 'interrupted', running: 'being written' }

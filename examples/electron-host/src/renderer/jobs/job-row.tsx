@@ -12,6 +12,10 @@ const STATES: Record<JobInfo['state'], string> = {
   queued: 'waiting', running: 'running', done: 'done', failed: 'failed', cancelled: 'cancelled', interrupted: 'interrupted'
 }
 
+const KINDS: Record<JobInfo['kind'], string> = {
+  inference: 'Answer', 'generate-text': 'Text', 'chat:completions': 'Chat completion', batch: 'Batch'
+}
+
 interface JobRowProps {
   job: JobInfo
   progress: JobProgress | undefined
@@ -22,7 +26,7 @@ export const JobRow = memo(function JobRow({ job, progress, onCancel }: JobRowPr
   const [result, setResult] = useState<JobResult | null>(null)
   const [problem, setProblem] = useState<IpcError | null>(null)
   const given = job.metadata?.['title']
-  const title = typeof given === 'string' && given !== '' ? given : job.jobId
+  const title = typeof given === 'string' && given !== '' ? given : `${KINDS[job.kind]} ${job.jobId.slice(-6)}`
   const going = job.state === 'queued' || job.state === 'running'
 
   const read = async (cursor?: string): Promise<void> => {
@@ -41,7 +45,7 @@ export const JobRow = memo(function JobRow({ job, progress, onCancel }: JobRowPr
           <h2 className="job-title">{title}</h2>
           <p className="muted">
             <span className={`tag state-${job.state}`}>{STATES[job.state]}</span>
-            {[job.kind, when(job.createdAt), job.startedAt !== null && job.endedAt !== null ? duration(job.endedAt - job.startedAt) : null]
+            {[KINDS[job.kind], when(job.createdAt), job.startedAt !== null && job.endedAt !== null ? duration(job.endedAt - job.startedAt) : null]
               .filter((part) => part !== null)
               .join(' · ')}
           </p>
@@ -58,7 +62,7 @@ export const JobRow = memo(function JobRow({ job, progress, onCancel }: JobRowPr
       {job.state === 'running' && (
         <div className="job-progress">
           <Progress label={`Progress of ${title}`} current={progress?.current ?? 0} total={progress?.total} />
-          <span className="muted">{progress === undefined ? 'starting' : `${count(progress.current)}${progress.total === undefined ? '' : ` of ${count(progress.total)}`} ${progress.message ?? ''}`}</span>
+          <span className="muted">{progress === undefined ? 'At work' : `${count(progress.current)}${progress.total === undefined ? '' : ` of ${count(progress.total)}`} ${progress.message ?? ''}`}</span>
         </div>
       )}
       {job.error !== undefined && <p className="wrong">{job.error.message} <code className="code-tag">{job.error.code}</code></p>}

@@ -1,4 +1,4 @@
-/** What a failure means for the person who sees it, and what they can do. Law: every code has words; unknown ones, too. */
+/** What a failure means for the person who sees it, and what they can do. Law: every code has words, by the compiler's word. */
 import type { HostErrorCode, IpcError } from '../../shared/ipc-result'
 
 export type Remedy = 'retry' | 'profiles' | 'models' | 'new-chat' | 'usage'
@@ -10,12 +10,18 @@ export interface Explained {
   remedy: Remedy | null
 }
 
-const WORDS: Partial<Record<HostErrorCode | (string & {}), [title: string, advice: string | null, remedy: Remedy | null]>> = {
+type Words = readonly [title: string, advice: string | null, remedy: Remedy | null]
+
+const STORAGE: Words = ['What is stored cannot be used', 'Chats still work, but nothing is kept.', 'retry']
+const VAULT: Words = ['The stored keys cannot be used', 'They are left as they are; the log says more.', 'profiles']
+const MISTAKE: Words = ['The app made a mistake', 'It and the sidecar may be of different ages.', null]
+const GONE: Words = ['The sidecar is not there', null, 'retry']
+
+const WORDS: Record<HostErrorCode, Words> = {
   API_KEY_MISSING: ['There is no API key', 'Create a profile with a key, or set it in the environment.', 'profiles'],
   AUTH_ERROR: ['The key was refused', 'Check the key of this profile: it may be mistyped, revoked or for another account.', 'profiles'],
   INVALID_PROVIDER: ['This provider is not known', 'Choose another one.', 'profiles'],
   INVALID_MODEL: ['This model is not offered', 'Choose another model.', 'models'],
-  MODEL_NOT_FOUND: ['This model is not offered', 'Choose another model.', 'models'],
   VALIDATION_ERROR: ['The request is not valid', null, null],
   INVALID_REQUEST: ['The provider refused the request', null, null],
   NETWORK_ERROR: ['The provider cannot be reached', 'Check the connection, and whether its server is running.', 'retry'],
@@ -41,15 +47,48 @@ const WORDS: Partial<Record<HostErrorCode | (string & {}), [title: string, advic
   SIDECAR_EXITED: ['The sidecar ended while it answered', 'It was started again; the conversation is kept.', 'retry'],
   SIDECAR_UNAVAILABLE: ['The sidecar is not running', 'It is being started.', 'retry'],
   SHUTTING_DOWN: ['The sidecar is ending', null, 'retry'],
-  INTERNAL_ERROR: ['Something went wrong inside', 'The log says where.', 'retry']
+  INTERNAL_ERROR: ['Something went wrong inside', 'The log says where.', 'retry'],
+  MESSAGE_TOO_LARGE: ['The message is too large', 'Leave a picture out, or shorten it.', null],
+  SESSION_EXISTS: ['There is such a conversation already', null, 'new-chat'],
+  INFERENCE_NOT_FOUND: ['This answer is gone', 'It was written too long ago to be read again.', null],
+  INFERENCE_EXISTS: ['This answer is being written already', null, null],
+  REPLAY_GAP: ['The beginning of this answer is gone', 'It is too long to be read again while it is written.', null],
+  CANCELLED: ['It was stopped', null, 'retry'],
+  ALTERNATE_NOT_FOUND: ['The other profile is gone', 'Choose another one.', 'profiles'],
+  DISCOVERY_ERROR: ['Local servers could not be looked for', null, 'retry'],
+  JOB_NOT_FOUND: ['This job is gone', 'It was deleted, or another window uses it.', null],
+  JOB_EXISTS: ['There is such a job already', null, null],
+  JOB_INTERRUPTED: ['The job was interrupted', 'Submit it again.', null],
+  SERVICE_NOT_FOUND: ['There is no service of this name', null, null],
+  DATA_DIR_LOCKED: ['Another copy is running', 'Close it, and try again.', 'retry'],
+  FORBIDDEN: ['This page may not ask', null, null],
+  STORAGE_READ_ERROR: STORAGE,
+  STORAGE_WRITE_ERROR: STORAGE,
+  STORAGE_CORRUPT: STORAGE,
+  STORAGE_NEWER: STORAGE,
+  VAULT_READ_ERROR: VAULT,
+  VAULT_WRITE_ERROR: VAULT,
+  VAULT_CORRUPT: VAULT,
+  VAULT_TAMPERED: VAULT,
+  VAULT_NEWER: VAULT,
+  PARSE_ERROR: MISTAKE,
+  INVALID_MESSAGE: MISTAKE,
+  DUPLICATE_ID: MISTAKE,
+  METHOD_NOT_FOUND: MISTAKE,
+  ALREADY_INITIALIZED: MISTAKE,
+  SIDECAR_MISSING: GONE,
+  SIDECAR_VERSION: GONE,
+  SIDECAR_SLOW: GONE,
+  SIDECAR_UNRESPONSIVE: GONE,
+  SIDECAR_CRASH_LOOP: GONE,
+  SIDECAR_REFUSED: GONE
 }
 
-const STORAGE: [string, string, Remedy] = ['What is stored cannot be used', 'Chats still work, but nothing is kept.', 'retry']
-
 export function explain(failure: IpcError): Explained {
-  const known = WORDS[failure.code] ?? (failure.code.startsWith('STORAGE_') ? STORAGE : undefined)
-  if (known !== undefined) return { title: known[0], advice: known[1], remedy: known[2] }
-  return { title: failure.code.toLowerCase().replaceAll('_', ' '), advice: null, remedy: failure.retryable ? 'retry' : null }
+  // A newer sidecar may have a code that this app does not know.
+  const known = WORDS[failure.code] as Words | undefined
+  const [title, advice, remedy] = known ?? [failure.code.toLowerCase().replaceAll('_', ' '), null, failure.retryable ? 'retry' : null]
+  return { title, advice, remedy }
 }
 
 export function isStorageProblem(failure: IpcError): boolean {

@@ -36,7 +36,7 @@ function NotRunning({ offers }: { offers: Offer[] }) {
     <section className="card" aria-label="Not running">
       <h2>Not running</h2>
       <ul className="plain">
-        {offers.map(({ key, name, problem }) => <li key={key}><span>{name}</span> <span className="muted">{problem?.message}</span></li>)}
+        {offers.map(({ key, name, problem }) => <li key={key} className="pair"><span>{name}</span> <span className="muted">{problem?.message}</span></li>)}
       </ul>
     </section>
   )
@@ -60,9 +60,9 @@ function OfferTable({ offer, search, onChat }: { offer: Offer; search: string; o
                 <th scope="col">Model</th>
                 <th scope="col" className="number">Context</th>
                 <th scope="col" className="number">Longest answer</th>
-                <th scope="col" className="number">Input</th>
-                <th scope="col" className="number">Output</th>
-                <th scope="col"><span className="heard">Chat</span></th>
+                <th scope="col" className="number">Input per M</th>
+                <th scope="col" className="number">Output per M</th>
+                <th scope="col" className="number"><span className="heard">Chat</span></th>
               </tr>
             </thead>
             <tbody>
@@ -93,7 +93,7 @@ function ModelRow({ model, isDefault, onChat }: { model: ModelInfo; isDefault: b
       <td className="number">{known(model.maxOutputTokens)}</td>
       <td className="number">{price(model.prices?.inputPerMillion)}</td>
       <td className="number">{price(model.prices?.outputPerMillion)}</td>
-      <td><button type="button" className="small" onClick={onChat} aria-label={`Chat with ${model.id}`}>Chat</button></td>
+      <td className="number"><button type="button" className="small" onClick={onChat} aria-label={`Chat with ${model.id}`}>Chat</button></td>
     </tr>
   )
 }

@@ -90,7 +90,7 @@ export function ProfileForm({ profile, providers, onSaved, onClose }: ProfileFor
             </select>
           )}
         </Field>
-        <Field label="Address" hint={provider?.baseUrl == null ? 'For example https://host.example/v1' : `Empty: ${provider.baseUrl}`} problem={fieldProblem(problem, 'endpointUrl')}>
+        <Field label="Address" hint={provider?.baseUrl == null ? 'For example https://host.example/v1' : 'Left empty, it is the provider’s own.'} problem={fieldProblem(problem, 'endpointUrl')}>
           {(props) => <input {...props} type="text" inputMode="url" spellCheck={false} value={endpointUrl} placeholder={provider?.baseUrl ?? 'https://'} onChange={(event) => setEndpointUrl(event.target.value)} />}
         </Field>
         {isInsecure(endpointUrl.trim()) && (
@@ -106,7 +106,7 @@ export function ProfileForm({ profile, providers, onSaved, onClose }: ProfileFor
           {(props) => <input {...props} type="password" autoComplete="new-password" spellCheck={false} maxLength={500} value={apiKey} placeholder={stored && !keyDropped ? '••••••••' : ''} onChange={(event) => setApiKey(event.target.value)} />}
         </Field>
         {stored && !keyDropped && apiKey === '' && <Check checked={dropKey} onChange={setDropKey}>Remove the stored key</Check>}
-        <Field label="Model" hint={provider?.defaultModel == null ? 'Empty: the first that it offers' : `Empty: ${provider.defaultModel}`} problem={fieldProblem(problem, 'modelId')}>
+        <Field label="Model" hint={provider?.defaultModel == null ? 'Left empty, it is the first that is offered.' : `Left empty, it is ${provider.defaultModel}.`} problem={fieldProblem(problem, 'modelId')}>
           {(props) => <input {...props} spellCheck={false} maxLength={300} value={modelId} onChange={(event) => setModelId(event.target.value)} />}
         </Field>
         {provider?.needsConsent === true && (

@@ -2,7 +2,7 @@
 import { useEffect, useState } from 'react'
 import type { SidecarFailure, SidecarState } from '../../shared/api'
 import type { HostErrorCode } from '../../shared/ipc-result'
-import { PlugIcon, RetryIcon } from '../ui/icons'
+import { PlugIcon, RetryIcon, WarningIcon } from '../ui/icons'
 
 const TITLES: Partial<Record<HostErrorCode, string>> = {
   SIDECAR_MISSING: 'llm-sidecar is not installed',
@@ -19,7 +19,7 @@ export function StatePage({ state }: { state: SidecarState }) {
   return (
     <main className="state-page" id="main" tabIndex={-1}>
       <div className="state-card" role="status">
-        <div className="empty-icon"><PlugIcon /></div>
+        <div className={'failure' in state ? 'empty-icon bad' : 'empty-icon'}>{'failure' in state ? <WarningIcon /> : <PlugIcon />}</div>
         <Content state={state} />
       </div>
     </main>
@@ -64,6 +64,12 @@ function Told({ failure }: { failure: SidecarFailure }) {
       <h1>{TITLES[failure.code] ?? 'There is no sidecar'}</h1>
       <p>{failure.message}</p>
       <p className="advice">{failure.advice}</p>
+      {failure.lastLines !== undefined && (
+        <details className="last-lines">
+          <summary>What it said last</summary>
+          <pre tabIndex={0}>{failure.lastLines.join('\n')}</pre>
+        </details>
+      )}
       <code className="code-tag">{failure.code}</code>
     </>
   )
@@ -73,7 +79,7 @@ function Again({ label }: { label: string }) {
   return <button type="button" className="primary" onClick={() => void window.llm.llmRestartSidecar()}><RetryIcon />{label}</button>
 }
 
-function Countdown({ ms }: { ms: number }) {
+export function Countdown({ ms }: { ms: number }) {
   const [left, setLeft] = useState(Math.ceil(ms / 1_000))
   useEffect(() => {
     if (left <= 0) return

@@ -48,7 +48,7 @@ export function DayChart({ rows, from, days, measure }: DayChartProps) {
             <rect className="column" x={LEFT + index * step + step * 0.14} width={step * 0.72} y={y(value)} height={Math.max(0, HEIGHT - BOTTOM - y(value))} rx={Math.min(3, step * 0.2)}>
               <title>{`${day.format(date)}: ${shown(value, measure)}`}</title>
             </rect>
-            {(days - 1 - index) % every === 0 && <text className="axis" x={LEFT + (index + 0.5) * step} y={HEIGHT - 5} textAnchor={index === days - 1 ? 'end' : 'middle'} dx={index === days - 1 ? step / 2 : 0}>{day.format(date)}</text>}
+            {(days - 1 - index) % every === 0 && <text className={(days - 1 - index) % (2 * every) === 0 ? 'axis' : 'axis minor'} x={LEFT + (index + 0.5) * step} y={HEIGHT - 5} textAnchor={index === days - 1 ? 'end' : 'middle'} dx={index === days - 1 ? step / 2 : 0}>{day.format(date)}</text>}
           </g>
         ))}
       </svg>
