@@ -467,9 +467,9 @@ def test_a_session_says_who_answers_it(spawn: Spawn, tmp_path: Path) -> None:
     assert who("llm:session:get", sessionId="bare") == ("demo", "demo-1")
     say(host, "s", f"[[demo: {FAST}]]", providerId="demo")
     assert who("llm:session:get", sessionId="s") == ("openai", "gpt-4o-mini"), "another one's model is not its own"
+    say(host, "p", f"[[demo: {FAST}]]", providerId="demo")
+    assert who("llm:session:get", sessionId="p") == ("anthropic", "claude-x"), "its profile goes before who answered"
+    assert who("llm:session:create", profileId=profile_id, providerId="demo") == ("anthropic", "claude-x")
     assert who("llm:session:fork", sessionId="p") == ("anthropic", "claude-x")
-    listed = host.call("llm:session:list", {"limit": 2})["sessions"]
-    assert {(info["providerId"], info["modelId"]) for info in listed} == {
-        ("anthropic", "claude-x"),
-        ("openai", "gpt-4o-mini"),
-    }
+    listed = {info["sessionId"]: info["modelId"] for info in host.call("llm:session:list")["sessions"]}
+    assert (listed["bare"], listed["s"], listed["p"]) == ("demo-1", "gpt-4o-mini", "claude-x")

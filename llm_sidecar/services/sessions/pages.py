@@ -31,7 +31,7 @@ _ENVELOPE_BYTES: Final = 2_048
 _BESIDE: Final = 32
 """Of an item: a comma, and what is filled in later."""
 _NAMES_BYTES: Final = 400
-"""Of a session that does not say who answers: the names of a provider and a model."""
+"""Of a session that does not say who answers, or names a profile: the names of a provider and a model."""
 
 
 class _Room:
@@ -68,7 +68,8 @@ class SessionPages:
         def takes(session: StoredSession) -> bool:
             if not room.fits_a_page(session.info):
                 session.info.metadata = None
-            return room.takes(session.info, 0 if session.info.model_id else _NAMES_BYTES)
+            is_said = session.info.model_id is not None and session.info.profile_id is None
+            return room.takes(session.info, 0 if is_said else _NAMES_BYTES)
 
         (before,) = (None,) if params.cursor is None else _SESSIONS.read(params.cursor)
         page, has_more = await self._table.page(before, params.limit or DEFAULT_PAGE, takes)

@@ -129,7 +129,7 @@ class SessionService:
     def shown(self, session: StoredSession) -> SessionInfo:
         """A session with what is known of it here."""
         info = session.info
-        if info.provider_id is None or info.model_id is None:
+        if session.config.profile_id is not None or info.provider_id is None or info.model_id is None:
             self._say_who_would_answer(session)
         info.is_active = self._live.is_live(info.session_id)
         info.is_running = self.is_running(info.session_id)
@@ -146,9 +146,11 @@ class SessionService:
         info, config = session.info, session.config
         with contextlib.suppress(SidecarError):  # nobody would, now
             endpoint, model_id = self._router.place(config.profile_id, config.provider_id, config.model_id)
+            if config.profile_id is not None and info.provider_id != endpoint.provider_id:
+                info.provider_id = info.model_id = None  # the profile goes before whoever else was named, or answered
             info.provider_id = info.provider_id or endpoint.provider_id
             if info.provider_id == endpoint.provider_id:
-                info.model_id = info.model_id or model_id or None
+                info.model_id = config.model_id or info.model_id or model_id or None
 
     def _check(self, config: SessionConfig) -> None:
         if config.provider_id is not None and config.provider_id not in BRANDS:
