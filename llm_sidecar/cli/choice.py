@@ -55,7 +55,9 @@ async def active_profile(sidecar: SidecarProcess, model_id: str | None) -> Choic
         if active.api_key is not None:
             vault = msgspec.convert(await sidecar.request("llm:vault:status"), VaultStatus)
             if vault.state != "open" and not vault.plaintext_keys:
-                return f"the key of the active profile, {name}, is locked: say where the vault's is (chat --help)"
+                is_locked = "is locked: say where the vault's is (chat --help)"
+                why = is_locked if vault.state == "locked" else f"cannot be had [{vault.code}]"
+                return f"the key of the active profile, {name}, {why}"
     except SidecarError as error:
         return f"the stored profiles cannot be read [{error.code}]"
     because = f"{name} is your active profile"

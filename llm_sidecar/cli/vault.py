@@ -14,7 +14,8 @@ from typing import Any, Final
 
 import msgspec
 
-from llm_sidecar.cli.failure import run_command
+from llm_sidecar.cli.bystander import without_jobs
+from llm_sidecar.cli.failure import FAILED, run_command
 from llm_sidecar.cli.kept_folder import add_kept_folder
 from llm_sidecar.cli.output import open_screen
 from llm_sidecar.cli.screen import Row
@@ -37,7 +38,7 @@ _STATES: Final = {
 
 
 def main(arguments: list[str]) -> int:
-    """Run the command; returns its exit code."""
+    """Run the command; returns its exit code: 1 also for a vault that cannot be used with the right key."""
     options = _parser().parse_args(arguments)
     return run_command(lambda: asyncio.run(_run(options)))
 
@@ -67,13 +68,16 @@ async def _run(options: argparse.Namespace) -> int:
     new = _new_key(options) if options.action == "rotate" else {}
     arguments = [*(["--data-dir", options.data_dir] if options.data_dir else []), *given.arguments]
     handshake = InitializeParams(protocol_version=PROTOCOL_VERSION, vault_key=given.vault_key)
-    async with SidecarProcess.start(arguments=arguments, environment=os.environ, handshake=handshake) as sidecar:
+    async with SidecarProcess.start(
+        arguments=arguments, environment=without_jobs(os.environ), handshake=handshake
+    ) as sidecar:
         answer = await _act(sidecar, options.action, given, new)
+    status = msgspec.convert(answer, VaultStatus)
     if options.json:
         print(msgspec.json.format(msgspec.json.encode(answer)).decode())
     else:
-        _show(msgspec.convert(answer, VaultStatus))
-    return 0
+        _show(status)
+    return 0 if status.state in ("open", "absent", "locked") else FAILED
 
 
 def _new_key(options: argparse.Namespace) -> dict[str, str]:

@@ -58,6 +58,15 @@ def test_a_backup_that_a_person_put_back_is_taken_when_they_say_so(home: Path) -
     assert vault(home, "--passphrase", "status", stdin=f"{OLD}\n")["state"] == "open"
 
 
+def test_a_damaged_vault_is_a_failure_and_says_what_to_do(home: Path) -> None:
+    (home / "vault" / "keys.vault").write_bytes(b"{}")
+    shown = run_to_end(home, "vault", "status")
+    assert (shown.returncode, "damaged" in shown.stdout) == (1, True)
+    assert "keys.vault.1" in refusal(home, "--passphrase", "status", stdin=f"{OLD}\n")
+    assert "the active profile, One, cannot be had [VAULT_CORRUPT]" in run_to_end(home, "chat").stderr
+    assert (home / "vault" / "keys.vault").read_bytes() == b"{}"
+
+
 def test_another_passphrase_takes_the_place_of_the_old_one(home: Path) -> None:
     told = vault(home, "--passphrase", "rotate", stdin=f"{OLD}\n{NEW}\n")
     assert (told["state"], told["records"], told["backups"]) == ("open", 2, 1)
