@@ -12,6 +12,9 @@ const HEIGHT = 180
 const LEFT = 52
 const BOTTOM = 22
 const TOP = 10
+const WIDEST_COLUMN = 48
+/** Of a date below the columns. */
+const LABEL = 48
 const day = new Intl.DateTimeFormat(undefined, { day: 'numeric', month: 'short' })
 
 interface DayChartProps {
@@ -32,6 +35,10 @@ export function DayChart({ rows, from, days, measure }: DayChartProps) {
   })
   const top = niceCeiling(Math.max(...columns.map(({ value }) => value)))
   const step = (WIDTH - LEFT) / days
+  const width = Math.min(step * 0.72, WIDEST_COLUMN)
+  const center = (index: number): number => LEFT + (index + 0.5) * step
+  /** The last date would run out of the drawing. */
+  const endsHere = (index: number): boolean => index === days - 1 && step < LABEL
   const y = (value: number): number => TOP + (HEIGHT - TOP - BOTTOM) * (1 - value / top)
   const every = Math.ceil(days / 8)
   return (
@@ -45,10 +52,10 @@ export function DayChart({ rows, from, days, measure }: DayChartProps) {
         ))}
         {columns.map(({ date, value }, index) => (
           <g key={index}>
-            <rect className="column" x={LEFT + index * step + step * 0.14} width={step * 0.72} y={y(value)} height={Math.max(0, HEIGHT - BOTTOM - y(value))} rx={Math.min(3, step * 0.2)}>
+            <rect className="column" x={center(index) - width / 2} width={width} y={y(value)} height={Math.max(0, HEIGHT - BOTTOM - y(value))} rx={Math.min(3, step * 0.2)}>
               <title>{`${day.format(date)}: ${shown(value, measure)}`}</title>
             </rect>
-            {(days - 1 - index) % every === 0 && <text className={(days - 1 - index) % (2 * every) === 0 ? 'axis' : 'axis minor'} x={LEFT + (index + 0.5) * step} y={HEIGHT - 5} textAnchor={index === days - 1 ? 'end' : 'middle'} dx={index === days - 1 ? step / 2 : 0}>{day.format(date)}</text>}
+            {(days - 1 - index) % every === 0 && <text className={(days - 1 - index) % (2 * every) === 0 ? 'axis' : 'axis minor'} x={endsHere(index) ? WIDTH : center(index)} y={HEIGHT - 5} textAnchor={endsHere(index) ? 'end' : 'middle'}>{day.format(date)}</text>}
           </g>
         ))}
       </svg>
