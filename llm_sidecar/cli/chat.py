@@ -17,6 +17,7 @@ from contextlib import AsyncExitStack
 from typing import Any
 
 from llm_sidecar.cli.answer_view import stream_answer
+from llm_sidecar.cli.bystander import without_jobs
 from llm_sidecar.cli.choice import Choice, active_profile, choose
 from llm_sidecar.cli.conversation import Conversation
 from llm_sidecar.cli.failure import FAILED, INTERRUPTED, run_command
@@ -88,7 +89,7 @@ class _Opening:
             protocol_version=PROTOCOL_VERSION, prewarm=prewarm, vault_key=self._given.vault_key
         )
         arguments = [*arguments, *self._given.arguments]
-        starting = SidecarProcess.start(arguments=arguments, environment=environment, handshake=handshake)
+        starting = SidecarProcess.start(arguments=arguments, environment=without_jobs(environment), handshake=handshake)
         self.sidecar = await self._stack.enter_async_context(starting)
 
     async def aclose(self) -> None:

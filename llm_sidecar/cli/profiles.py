@@ -17,6 +17,7 @@ from typing import Any, Final
 
 import msgspec
 
+from llm_sidecar.cli.bystander import without_jobs
 from llm_sidecar.cli.failure import FAILED, run_command
 from llm_sidecar.cli.output import open_screen
 from llm_sidecar.cli.printable import printable
@@ -79,7 +80,9 @@ async def _run(options: argparse.Namespace) -> int:
     given = read_vault_key(options)
     arguments = [*(["--data-dir", options.data_dir] if options.data_dir else []), *given.arguments]
     handshake = InitializeParams(protocol_version=PROTOCOL_VERSION, vault_key=given.vault_key)
-    async with SidecarProcess.start(arguments=arguments, environment=os.environ, handshake=handshake) as sidecar:
+    async with SidecarProcess.start(
+        arguments=arguments, environment=without_jobs(os.environ), handshake=handshake
+    ) as sidecar:
         if given.passphrase is not None:
             await sidecar.request("llm:vault:unlock", {"passphrase": given.passphrase})
         answer, show = await _act(sidecar, options, secret)

@@ -16,6 +16,7 @@ from typing import Any, Final
 
 import msgspec
 
+from llm_sidecar.cli.bystander import without_jobs
 from llm_sidecar.cli.failure import run_command
 from llm_sidecar.cli.kept_folder import add_kept_folder
 from llm_sidecar.cli.output import open_screen
@@ -55,7 +56,7 @@ def main(arguments: list[str]) -> int:
 
 async def _run(work: Any, options: argparse.Namespace) -> int:
     arguments = ["--data-dir", options.data_dir] if options.data_dir else []
-    async with SidecarProcess.start(arguments=arguments, environment=os.environ) as sidecar:
+    async with SidecarProcess.start(arguments=arguments, environment=without_jobs(os.environ)) as sidecar:
         await work(sidecar, options)
     return 0
 

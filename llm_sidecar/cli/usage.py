@@ -14,6 +14,7 @@ from typing import Any, Final, get_args
 
 import msgspec
 
+from llm_sidecar.cli.bystander import without_jobs
 from llm_sidecar.cli.failure import run_command
 from llm_sidecar.cli.kept_folder import add_kept_folder
 from llm_sidecar.cli.output import open_screen
@@ -74,7 +75,7 @@ def _usage(options: argparse.Namespace) -> int:
 
 async def _ask(options: argparse.Namespace) -> tuple[Any, Any, Any]:
     arguments = ["--data-dir", options.data_dir] if options.data_dir else []
-    async with SidecarProcess.start(arguments=arguments, environment=os.environ) as sidecar:
+    async with SidecarProcess.start(arguments=arguments, environment=without_jobs(os.environ)) as sidecar:
         return (
             await sidecar.request("llm:usage:summary", _params(options)),
             await sidecar.request("llm:budget:get"),

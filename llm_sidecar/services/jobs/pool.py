@@ -138,7 +138,7 @@ class JobPool:
         ended, batches = await self._table.recover(interrupted_error())
         for info in ended:
             self._notices.tell(info)
-        for job, params in batches:
+        for job, params in batches if self._limits().max_running_batches else ():
             self._begin(RunningJob(job, costs_money=True), params)
 
     async def _fill(self) -> None:
