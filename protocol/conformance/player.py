@@ -20,7 +20,8 @@ from conformance.sequence import in_words, mismatch
 from conformance.shapes import Shapes
 from conformance.vectors import Conversation, bytes_of
 
-_SECRETS: Final = ("_API_KEY", "_BASE_URL")
+_SETTINGS: Final = ("_API_KEY", "_BASE_URL")
+_KEPT_OF_STDERR: Final = 2_000
 
 
 class Outcome(NamedTuple):
@@ -33,7 +34,7 @@ class Outcome(NamedTuple):
     exit_code: int | None
     elapsed_ms: int
     stderr: str
-    """Its last 2,000 characters."""
+    """Its end."""
 
 
 async def play(conversation: Conversation, command: Sequence[str], deadline_s: float, shapes: Shapes) -> Outcome:
@@ -56,7 +57,7 @@ async def play(conversation: Conversation, command: Sequence[str], deadline_s: f
             faults.append(str(breach))
         finally:
             await child.kill()
-        log = stderr.read_text("utf-8", "replace")[-2000:]
+        log = _end_of(stderr)
     if faults and child.exit_code is not None and log.strip():
         faults[0] += f" (the last line on stderr: {shown(log.strip().splitlines()[-1])})"
     judgement = _judge(conversation, child, shapes, is_whole=talk.has_ended)
@@ -158,9 +159,15 @@ def _environment(home: Path) -> dict[str, str]:
     kept = {
         name: value
         for name, value in os.environ.items()
-        if not name.startswith("LLM_SIDECAR_") and not name.endswith(_SECRETS)
+        if not name.startswith("LLM_SIDECAR_") and not name.endswith(_SETTINGS)
     }
     return {**kept, "LLM_SIDECAR_HOME": str(home)}
+
+
+def _end_of(file: Path) -> str:
+    with file.open("rb") as content:
+        content.seek(max(0, file.stat().st_size - _KEPT_OF_STDERR))
+        return content.read().decode("utf-8", "replace")
 
 
 def _end_in_words(code: int) -> str:
