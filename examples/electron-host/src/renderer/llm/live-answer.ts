@@ -1,8 +1,8 @@
 /**
  * One answer while it is written: events in, a snapshot for the page out.
  *
- * Law: an event counts once, in the order of `seq`; where one is missing, it is asked for, and what came too early waits. Snapshots are immutable and change at
- * most once a frame, however many tokens came. Nothing follows the end.
+ * Law: an event counts once, in the order of `seq`; where one is missing, it is asked for, and what came too early waits.
+ * Snapshots are immutable and change at most once a frame, however many tokens came. Nothing follows the end.
  */
 import type { LlmDoneEvent, LlmErrorEvent, LlmThinkingEvent } from '../../shared/api'
 import type { IpcError } from '../../shared/ipc-result'
