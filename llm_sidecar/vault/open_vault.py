@@ -105,9 +105,13 @@ class OpenVault:
         return self._next(records={name: record for name, record in self.body.records.items() if name not in gone})
 
     def with_slot(self, source: KeySource, path: str) -> tuple[OpenVault, str]:
-        """One more slot, and its name; a slot whose key is not held (of a rotation that never ended) goes. Slow where
-        the source is. Raises VAULT_LOCKED, `InvalidParams` for a key that the vault has already."""
+        """One more slot, and its name; a slot whose key is not held (of a rotation that never ended) goes. Where that
+        was to this very key, it goes on instead, with nothing to save. Slow where the source is. Raises VAULT_LOCKED,
+        `InvalidParams` for a key that the vault has already."""
         slot, kek = _new_slot(source, path, self.header.vault_id, self._dek)
+        last = self.header.slots[-1]
+        if last.kek_id not in self.keys and kek.is_of(last.kcv):
+            return self.with_key(last.kek_id, kek), last.kek_id
         if any(kek.is_of(old.kcv) for old in self.header.slots):
             raise InvalidParams([FieldProblem("newVaultKey", "is the vault's key already; a rotation needs a new one")])
         kept = tuple(old for old in self.header.slots if old.kek_id in self.keys)[: MAX_SLOTS - 1]

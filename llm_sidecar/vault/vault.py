@@ -169,10 +169,15 @@ class Vault:
 
     def rotate_begin(self, source: KeySource) -> str:
         """First phase of a new key: a second slot, so that both keys open the file; returns its `kek_id`. The host
-        makes the new key safe, then says `rotate_commit`. Slow. Raises `InvalidParams` for the key it has, VAULT_*."""
+        makes the new key safe, then says `rotate_commit`. After a crash it may begin again with the same key. Slow.
+        Raises `InvalidParams` for the key it has, VAULT_*."""
         with self._writing:
-            changed, kek_id = self._current().with_slot(source, self._store.path)
-            self._save(changed)
+            current = self._current()
+            changed, kek_id = current.with_slot(source, self._store.path)
+            if changed.header is current.header:
+                self._opened = changed
+            else:
+                self._save(changed)
             return kek_id
 
     def rotate_commit(self, kek_id: str) -> None:

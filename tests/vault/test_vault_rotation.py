@@ -99,6 +99,24 @@ def test_a_rotation_that_never_ended_gives_way_to_the_next(tmp_path: Path) -> No
     assert contents(opened(folder, THIRD_KEY)) == EVERYTHING
 
 
+def test_a_rotation_that_a_crash_cut_off_may_begin_again_with_the_same_key(tmp_path: Path) -> None:
+    filled(tmp_path / "vault").rotate_begin(OTHER_KEY)
+    before = bytes_of(tmp_path / "vault")
+    again = opened(tmp_path / "vault")
+    kek_id = again.rotate_begin(OTHER_KEY)
+    assert bytes_of(tmp_path / "vault") == before
+    assert [slot.is_open for slot in again.status().slots] == [True, True]
+    again.rotate_commit(kek_id)
+    assert opened(tmp_path / "vault").state == "wrong-key"
+    assert contents(opened(tmp_path / "vault", OTHER_KEY)) == EVERYTHING
+
+
+def test_the_old_key_is_no_new_one_also_while_a_rotation_to_another_is_pending(tmp_path: Path) -> None:
+    filled(tmp_path / "vault").rotate_begin(OTHER_KEY)
+    with pytest.raises(InvalidParams):
+        opened(tmp_path / "vault", OTHER_KEY).rotate_begin(KEY)
+
+
 def test_many_beginnings_stay_within_the_limit_of_slots(tmp_path: Path) -> None:
     folder = tmp_path / "vault"
     vault = filled(folder)
