@@ -52,7 +52,7 @@ class Running:
     def sidecar(self) -> int:
         """The process of the sidecar it started."""
         children = psutil.Process(self.process.pid).children(recursive=True)
-        found = [child.pid for child in children if "llm_sidecar" in " ".join(child.cmdline())]
+        found = [child.pid for child in children if "--in-memory" in child.cmdline()]
         assert len(found) == 1, children
         return found[0]
 
