@@ -68,6 +68,10 @@ describe('a sidecar that dies', () => {
     process.kill(sidecar.pid!, 'SIGKILL')
     expect(await end).toBe('SIDECAR_EXITED')
     expect(await ended(page, await turn('[[demo: text="After."]]'))).toBe('done')
+    const again = state(sidecar, 'restarting')
+    process.kill(sidecar.pid!, 'SIGKILL')
+    await again
+    await page.llm.llmGetStatus()
     expect(errors).toEqual(['true true SIDECAR_EXITED true'])
     const { messages } = await page.llm.llmGetSessionHistory({ sessionId })
     const kept = messages.filter(({ state: how }) => how !== 'interrupted' && how !== 'cancelled')
