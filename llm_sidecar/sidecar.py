@@ -151,7 +151,7 @@ class Sidecar:
 
     async def _finish_work(self) -> None:
         await self._dispatcher.settled()
-        await self._methods.idle()
+        await self._methods.drained()
         await self._outbox.drained()
 
     async def _settle(self) -> None:

@@ -134,6 +134,11 @@ class Methods:
             opening=self.profiles.opening,
         )
 
+    async def drained(self) -> None:
+        """Return when what was asked is done: `idle`, after every job that can be done now."""
+        await self.jobs.pool.drained()
+        await self.idle()
+
     async def idle(self) -> None:
         """Begin no job any more; return when no inference is live."""
         self.jobs.pool.hold()

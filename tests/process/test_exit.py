@@ -94,6 +94,27 @@ def test_draining_finishes_what_was_asked_and_takes_a_last_line_without_its_endi
     assert host.wait() == 0
 
 
+def test_draining_does_the_jobs_that_were_submitted(spawn: Callable[..., Host]) -> None:
+    host = spawn("--drain", environment={"LLM_SIDECAR_MAX_RUNNING_JOBS": "1"})
+    for number in range(5):
+        params = inference("hello", modelId="demo-fast")
+        host.ask("llm:job:submit", {"kind": "inference", "jobId": f"j{number}", "params": params})
+    host.close_stdin()
+    told = [json.loads(line) for line in host.read_to_end().splitlines()]
+    done = [message["params"]["jobId"] for message in told if message.get("method") == "llm:job:done"]
+    assert done == ["j0", "j1", "j2", "j3", "j4"]
+    assert host.wait() == 0
+
+
+def test_draining_does_not_wait_for_a_disk(spawn: Callable[..., Host], tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"")
+    host = spawn("--drain", data_dir=tmp_path / "file")
+    host.ask("llm:job:list", {})
+    host.close_stdin()
+    assert len(host.read_to_end().splitlines()) == 1
+    assert host.wait() == 0
+
+
 def test_draining_waits_for_a_slow_reader(spawn: Callable[..., Host], tmp_path: Path) -> None:
     count = 3_000
     (tmp_path / "requests").write_bytes(b"".join(line_of(request(number, "nowhere")) for number in range(count)))

@@ -55,6 +55,8 @@ class JobPool:
         self._is_ready = False
         """Whether what the process before left has been looked at."""
         self._held = asyncio.Event()
+        self._stuck = asyncio.Event()
+        """The database did not let something be done, the last time."""
         self._running: dict[int, RunningJob] = {}
         self._tasks: dict[int, asyncio.Task[None]] = {}
         self._not_before: dict[int, float] = {}
@@ -76,6 +78,16 @@ class JobPool:
         if running is not None:
             running.cancel()
 
+    async def drained(self) -> None:
+        """Return when every job that can be done now is over. (Batches, and what waits for a key or a disk, go on with
+        the next process.)"""
+        stuck = asyncio.ensure_future(self._stuck.wait())
+        try:
+            while not stuck.done() and (busy := [*self._serving(), *self._at_work(batches=False)]):
+                await asyncio.wait([*busy, stuck], return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            stuck.cancel()
+
     async def settled(self) -> None:
         """Return when no inference is a job's any more. (Batches go on, with the next process.)"""
         while tasks := [*self._beginning(), *self._at_work(batches=False)]:
@@ -93,10 +105,12 @@ class JobPool:
         if self._tasks:
             await asyncio.wait(list(self._tasks.values()))
 
+    def _serving(self) -> list[asyncio.Task[None]]:
+        return [self._server] if self._server is not None and not self._server.done() else []
+
     def _beginning(self) -> list[asyncio.Task[None]]:
         """What begins jobs, if it does just now: one that the row says runs must not be left without its task."""
-        is_beginning = self._is_ready and self._server is not None and not self._server.done()
-        return [self._server] if is_beginning and self._server is not None else []
+        return self._serving() if self._is_ready else []
 
     def _at_work(self, *, batches: bool) -> list[asyncio.Task[None]]:
         return [
@@ -131,7 +145,9 @@ class JobPool:
             await step()
         except SidecarError as error:
             log.warning("jobs wait", code=error.code)
+            self._stuck.set()
             return False
+        self._stuck.clear()
         return True
 
     async def _recover(self) -> None:
