@@ -14,6 +14,7 @@ import contextlib
 import json
 import os
 import select
+import shutil
 import signal
 import struct
 import subprocess
@@ -35,7 +36,8 @@ def _command_under_test(named: str) -> tuple[str, ...]:
     if not named:
         return (sys.executable, "-m", "llm_sidecar")
     program, *arguments = json.loads(named) if named.startswith("[") else [named]
-    return (str(Path(program).resolve()), *arguments)
+    # No link is followed: the Python of a virtual environment is one.
+    return (str(Path(shutil.which(program) or program).absolute()), *arguments)
 
 
 IS_PACKAGED = bool(os.environ.get("LLM_SIDECAR_COMMAND"))
