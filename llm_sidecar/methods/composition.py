@@ -99,7 +99,9 @@ class Methods:
             **ModelMethods(keys, ModelLists(self._router, self._prices, limits)).handlers,
             **SessionMethods(sessions, pages, self.inferences).handlers,
             **ProfileMethods(self.profiles, tests, self.discovery).handlers,
-            **VaultMethods(VaultService(self.profiles, self._profile_keys, self._audit)).handlers,
+            **VaultMethods(
+                VaultService(self.profiles, self._profile_keys, self._audit), self.jobs.pool.wake_all
+            ).handlers,
             **UsageMethods(self.usage, self.budgets, self._audit).handlers,
             **JobMethods(self.jobs).handlers,
             **StatusMethods(self.inferences, sessions, outbox, started_at, loop_lag_ms).handlers,

@@ -68,6 +68,11 @@ class JobPool:
         if not self._held.is_set() and (self._server is None or self._server.done()):
             self._server = self._loop.create_task(self._serve(), name="jobs")
 
+    def wake_all(self) -> None:
+        """As `wake`; what could not begin, perhaps can now."""
+        self._not_before.clear()
+        self.wake()
+
     def hold(self) -> None:
         """Begin nothing any more."""
         self._held.set()
