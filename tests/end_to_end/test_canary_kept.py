@@ -96,7 +96,7 @@ def test_a_key_that_comes_back_is_kept_nowhere(spawn: Callable[..., Host], tmp_p
         told += everything_told(bare)
         bare.close_stdin()
         assert bare.wait() == 0
-        for command in COMMANDS:
+        for command in COMMANDS if level == "debug" else ():  # they have no level
             said = run_to_end(folder, *command)
             assert said.returncode == 0, said.stderr
             told += (said.stdout + said.stderr).encode()
