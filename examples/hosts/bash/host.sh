@@ -52,7 +52,7 @@ send() { (trap '' INT; exec jq -cn "$@" >&"$to"); }
 
 asked=false cancelled=false
 cancel() { # a second Ctrl-C ends the host; the sidecar goes with it, for its stdin ends
-  trap - INT
+  trap 'exit 130' INT # and not `trap - INT`: bash forgets a signal that comes while jq runs
   cancelled=true
   $asked && send '{jsonrpc: "2.0", id: 2, method: "llm:cancel", params: {inferenceId: "answer"}}'
 }
