@@ -117,6 +117,24 @@ def test_a_key_that_comes_while_it_runs_takes_the_plaintext_in(spawn: Spawn, tmp
         assert "correct horse" not in locked.stderr() + host.stderr()
 
 
+def test_a_job_that_waits_for_the_key_begins_when_it_comes(spawn: Spawn, tmp_path: Path) -> None:
+    with listening(answering()) as server:
+        host = spawn()
+        greet(host)
+        profile = create(host, server.url)
+        stop(host)
+        host = spawn(data_dir=tmp_path / "data")
+        greet(host, None)
+        params = {"profileId": profile["id"], "messages": QUESTION}
+        host.call("llm:job:submit", {"kind": "inference", "jobId": "j", "params": params})
+        host.call("llm:inference", {"providerId": "demo", "messages": QUESTION, "inferenceId": "meanwhile"})
+        host.answer("meanwhile")
+        assert host.call("llm:job:get", {"jobId": "j"})["state"] == "queued"
+        host.call("llm:vault:unlock", {"vaultKey": VAULT_KEY})
+        host.read_until(lambda message: message.get("method") == "llm:job:done")
+        assert host.call("llm:job:result", {"jobId": "j"})["result"]["text"] == "Hello!"
+
+
 @pytest.mark.parametrize(
     ("phase", "opens", "fails"), [("commit", OTHER_KEY, VAULT_KEY), ("abort", VAULT_KEY, OTHER_KEY)]
 )
