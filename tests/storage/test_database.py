@@ -46,9 +46,9 @@ def test_a_write_is_there_for_everybody_when_it_is_acknowledged(run: Run, tmp_pa
 def test_the_disk_is_asked_to_keep_what_is_acknowledged(run: Run, tmp_path: Path) -> None:
     async def main() -> None:
         database = Database.open(str(tmp_path))
-        pragmas = ["journal_mode", "synchronous", "foreign_keys"]
+        pragmas = ["journal_mode", "synchronous", "foreign_keys", "secure_delete"]
         found = await database.read(lambda c: [c.execute(f"PRAGMA {name}").fetchone()[0] for name in pragmas])
-        assert found == ["wal", 2, 1]
+        assert found == ["wal", 2, 1, 1]
         await database.aclose()
 
     run(main())
