@@ -109,7 +109,7 @@ def _connect_writable(path: str) -> sqlite3.Connection:
         _check_version(version_of(connection))
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")
-        connection.execute("PRAGMA secure_delete = ON")  # what is deleted is overwritten, whatever SQLite was built with
+        connection.execute("PRAGMA secure_delete = ON")  # whatever SQLite was built with
         migrate(connection)
         connection.execute("BEGIN IMMEDIATE")  # a read-only folder is noticed now
         connection.execute("ROLLBACK")
