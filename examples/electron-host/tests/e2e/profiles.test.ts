@@ -107,6 +107,24 @@ for (const { name, missing, start } of KINDS) {
       await card('Second').getByText('active', { exact: true }).waitFor()
     })
 
+    test('where keys cannot be encrypted, it is said: why, in the form, and beside each key', async () => {
+      const bare = await start({ keyStore: false })
+      const before = page
+      try {
+        page = await bare.openWindow('#/profiles')
+        await page.getByText('Keys are not encrypted.').waitFor()
+        expect(await page.locator('.warning').innerText()).toContain('no key store')
+        await create('Plain', KEY)
+        expect(await dialog().innerText()).toContain('Stored without encryption')
+        await dialog().getByRole('checkbox').check()
+        await dialog().getByRole('button', { name: 'Create profile' }).click()
+        await card('Plain').getByText('stored, not encrypted').waitFor()
+      } finally {
+        page = before
+        await bare.close()
+      }
+    })
+
     test('looking for local servers ends with what was probed', async () => {
       await page.getByRole('button', { name: 'Find local servers' }).click()
       const found = page.getByRole('region', { name: 'Servers on this machine' })

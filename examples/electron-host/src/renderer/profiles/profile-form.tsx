@@ -16,6 +16,8 @@ import { errorOf, fieldProblem } from './profile-calls'
 type ProviderType = LLMProfile['providerType']
 
 interface ProfileFormProps {
+  /** Whether a key that is stored now is encrypted. */
+  encrypted: boolean
   /** Null: a new one. */
   profile: LLMProfile | null
   providers: ProviderInfo[]
@@ -23,7 +25,7 @@ interface ProfileFormProps {
   onClose: () => void
 }
 
-export function ProfileForm({ profile, providers, onSaved, onClose }: ProfileFormProps) {
+export function ProfileForm({ encrypted, profile, providers, onSaved, onClose }: ProfileFormProps) {
   const [name, setName] = useState(profile?.name ?? '')
   const [providerType, setProviderType] = useState<ProviderType>(profile?.providerType ?? 'openai')
   const [endpointUrl, setEndpointUrl] = useState(profile?.endpointUrl ?? '')
@@ -100,7 +102,7 @@ export function ProfileForm({ profile, providers, onSaved, onClose }: ProfileFor
         )}
         <Field
           label="API key"
-          hint={stored ? (keyDropped ? 'The stored key is for the old address and will be dropped.' : 'A key is stored. Leave this empty to keep it.') : provider?.needsKey === false ? 'Only if your server wants one.' : 'Stored encrypted; never shown again.'}
+          hint={stored ? (keyDropped ? 'The stored key is for the old address and will be dropped.' : 'A key is stored. Leave this empty to keep it.') : `${provider?.needsKey === false ? 'Only if your server wants one. ' : ''}${encrypted ? 'Stored encrypted' : 'Stored without encryption'}; never shown again.`}
           problem={fieldProblem(problem, 'apiKey')}
         >
           {(props) => <input {...props} type="password" autoComplete="new-password" spellCheck={false} maxLength={500} value={apiKey} placeholder={stored && !keyDropped ? '••••••••' : ''} onChange={(event) => setApiKey(event.target.value)} />}

@@ -63,14 +63,14 @@ export function ProfilesPage({ sidecar }: { sidecar: SidecarState }) {
       }
     >
       {data !== null && !data.encryptionAvailable && (
-        <Warning><strong>Keys are not encrypted.</strong> {data.warning ?? (sidecar.state === 'ready' ? sidecar.keyWarning : null)}</Warning>
+        <Warning><strong>Keys are not encrypted.</strong> {(sidecar.state === 'ready' ? sidecar.keyWarning : null) ?? data.warning}</Warning>
       )}
       {problem !== null && <Problem problem={problem} onRetry={() => void again()} />}
       {loading && data === null && <Waiting what="Reading the profiles" />}
       {found !== null && <DiscoveryResult found={found} />}
       {data !== null && profiles.length === 0 && (
         <Empty icon={<KeyIcon />} title="No profiles yet">
-          <p className="muted">A profile keeps an API key encrypted, and never shows it again.</p>
+          <p className="muted">A profile keeps an API key{data.encryptionAvailable ? ' encrypted,' : ''} and never shows it again.</p>
           <button type="button" className="primary" onClick={() => setEditing('new')}>Create the first one</button>
         </Empty>
       )}
@@ -89,6 +89,7 @@ export function ProfilesPage({ sidecar }: { sidecar: SidecarState }) {
       {editing !== null && data !== null && (
         <ProfileForm
           profile={editing === 'new' ? null : editing}
+          encrypted={data.encryptionAvailable}
           providers={data.providers}
           onClose={() => setEditing(null)}
           onSaved={({ profile, warning }) => {

@@ -12,7 +12,7 @@ export class ElectronHost implements Host {
     const asRoot = process.getuid?.() === 0 ? ['--no-sandbox'] : []
     const app = await _electron.launch({
       executablePath,
-      args: [...asRoot, `--user-data-dir=${options.dataDir}`, root],
+      args: [...asRoot, ...(options.keyStore === false ? ['--password-store=basic'] : []), `--user-data-dir=${options.dataDir}`, root],
       colorScheme: options.colorScheme ?? 'light',
       env: { ...(process.env as Record<string, string>), LLM_SIDECAR_COMMAND: JSON.stringify(options.command) }
     })

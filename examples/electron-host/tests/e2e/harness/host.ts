@@ -15,6 +15,8 @@ export interface HostOptions {
   colorScheme?: 'light' | 'dark'
   reducedMotion?: 'reduce'
   dataDir?: string
+  /** False: the computer has no key store. */
+  keyStore?: boolean
   /** Of `SidecarProcess`, where the kind of host lets them be set. */
   times?: Record<string, number>
   restart?: Record<string, number>

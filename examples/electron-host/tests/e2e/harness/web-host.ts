@@ -14,11 +14,17 @@ import { findSidecar } from '../../../src/main/find-sidecar'
 import { LlmIpc } from '../../../src/main/llm-ipc'
 import { pageFile } from '../../../src/main/page-files'
 import { SidecarProcess } from '../../../src/main/sidecar-process'
+import { vaultKey, type SafeStorageLike } from '../../../src/main/vault-key'
 import { isSamePlace } from '../../../src/main/window-guards'
 import { DEADLINE_MS, type Host, type HostOptions } from './host'
 import { SocketIpc } from './socket-ipc'
 import { PAGE_FOLDER, PRELOAD_FOLDER } from './built'
 
+const NO_KEY_STORE: SafeStorageLike = {
+  isAsyncEncryptionAvailable: async () => false,
+  encryptStringAsync: () => Promise.reject(new Error('There is no key store.')),
+  decryptStringAsync: () => Promise.reject(new Error('There is no key store.'))
+}
 const VAULT_KEY = Buffer.alloc(32, 7).toString('base64')
 
 export class WebHost implements Host {
@@ -93,13 +99,13 @@ export class WebHost implements Host {
   }
 }
 
-function supervisor({ command, dataDir, times = {}, restart = {} }: HostOptions): SidecarProcess {
+function supervisor({ command, dataDir, keyStore = true, times = {}, restart = {} }: HostOptions): SidecarProcess {
   const env = { PATH: process.env['PATH'] ?? '', HOME: dataDir!, LLM_SIDECAR_COMMAND: JSON.stringify(command) }
   return new SidecarProcess({
     findCommand: () => findSidecar({ env, platform: process.platform, packaged: false, resourcesPath: '/nowhere', startFolder: dataDir! }),
     dataDir: join(dataDir!, 'sidecar'),
     client: { name: 'e2e', version: '1' },
-    vaultKey: async () => ({ key: VAULT_KEY, problem: null }),
+    vaultKey: () => (keyStore ? Promise.resolve({ key: VAULT_KEY, problem: null }) : vaultKey(NO_KEY_STORE, join(dataDir!, 'vault-key'), [])),
     log: process.env['E2E_LOG'] === undefined ? () => undefined : (line) => console.error(JSON.stringify(line)),
     env,
     times,
