@@ -1,5 +1,6 @@
 """A command's sidecar on a data folder that is an application's: it does what the command asks, and none of the jobs
 that wait there. It ends with the command; a job that it had begun would end as interrupted, and perhaps be paid for.
+What ran when the application died is left as it is, too: the application is to be told of it.
 """
 
 from __future__ import annotations

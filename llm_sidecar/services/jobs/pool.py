@@ -156,10 +156,13 @@ class JobPool:
         return True
 
     async def _recover(self) -> None:
+        limits = self._limits()
+        if not (limits.max_running_jobs or limits.max_running_batches):
+            return  # nothing begins here: a process that does jobs looks at them, and its host is told
         ended, batches = await self._table.recover(interrupted_error())
         for info in ended:
             self._notices.tell(info)
-        for job, params in batches if self._limits().max_running_batches else ():
+        for job, params in batches if limits.max_running_batches else ():
             self._begin(RunningJob(job, costs_money=True), params)
 
     async def _fill(self) -> None:
