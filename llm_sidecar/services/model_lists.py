@@ -18,6 +18,7 @@ from llm_sidecar.messages.models import ModelInfo, ModelList, ModelListParams
 from llm_sidecar.providers.base import Endpoint, ModelDescription
 from llm_sidecar.providers.brands import BRANDS
 from llm_sidecar.providers.prices import PriceList
+from llm_sidecar.services.pages import ENVELOPE_BYTES
 from llm_sidecar.services.routing import Route, Router
 
 _MOST_MODELS: Final = 2_000
@@ -25,8 +26,6 @@ _MOST_MODELS: Final = 2_000
 _LONGEST_ID: Final = 300
 """What a request takes as `modelId`: a longer one could not be asked for."""
 _LONGEST_NAME: Final = 200
-_ENVELOPE_BYTES: Final = 2_048
-"""The message around the models, its id included."""
 
 
 class ModelLists:
@@ -44,7 +43,7 @@ class ModelLists:
         offered = [model for model in await self._fetch(route) if len(model.id) <= _LONGEST_ID]
         await self._prices.warm(route.endpoint)
         listed: list[ModelInfo] = []
-        room = self._limits().max_message_bytes - _ENVELOPE_BYTES
+        room = self._limits().max_message_bytes - ENVELOPE_BYTES
         for model in offered[:_MOST_MODELS]:
             info = self._describe(route.endpoint, model)
             room -= len(msgspec.json.encode(info)) + 1

@@ -12,7 +12,7 @@ from llm_sidecar.errors import FieldProblem, InvalidParams
 from llm_sidecar.limits import Limits
 
 DEFAULT_PAGE: Final = 50
-_ENVELOPE_BYTES: Final = 2_048
+ENVELOPE_BYTES: Final = 2_048
 """The message around the items, its id included."""
 
 Item = TypeVar("Item", bound=msgspec.Struct)
@@ -20,12 +20,12 @@ Item = TypeVar("Item", bound=msgspec.Struct)
 
 def fits_a_page(item: msgspec.Struct, limits: Limits) -> bool:
     """Whether one message takes it."""
-    return len(msgspec.json.encode(item)) + 1 <= limits.max_message_bytes - _ENVELOPE_BYTES
+    return len(msgspec.json.encode(item)) + 1 <= limits.max_message_bytes - ENVELOPE_BYTES
 
 
 def fitting(items: Iterable[Item], limits: Limits) -> list[Item]:
     """The first of `items`, as many as one message takes; one of them in any case."""
-    room = limits.max_message_bytes - _ENVELOPE_BYTES
+    room = limits.max_message_bytes - ENVELOPE_BYTES
     taken: list[Item] = []
     for item in items:
         room -= len(msgspec.json.encode(item)) + 1

@@ -326,6 +326,22 @@ def test_pages_follow_one_another_and_fit_one_line(spawn: Spawn) -> None:
             assert host.refusal(method, {**params, "cursor": wrong})["data"]["code"] == "VALIDATION_ERROR"
 
 
+def test_a_page_fits_however_long_the_name_of_the_model_is_that_would_answer(spawn: Spawn) -> None:
+    host = spawn(environment={"LLM_SIDECAR_MAX_MESSAGE_BYTES": "10000"})
+    where = {"providerType": "ollama", "endpointUrl": "http://127.0.0.1:9", "modelId": "🙂" * 300}
+    host.call("llm:profiles:create", {"name": "Long", **where})
+    for number in range(8):
+        host.call("llm:session:create", {"sessionId": f"s{number}"})
+    seen: list[str] = []
+    cursor: dict[str, Any] | None = {}
+    while cursor is not None:
+        page = host.call("llm:session:list", cursor)
+        assert {info["modelId"] for info in page["sessions"]} == {"🙂" * 300}
+        seen += [info["sessionId"] for info in page["sessions"]]
+        cursor = {"cursor": page["nextCursor"]} if page["nextCursor"] else None
+    assert seen == [f"s{number}" for number in reversed(range(8))]
+
+
 def test_a_message_that_fits_no_line_is_listed_without_its_content(spawn: Spawn, tmp_path: Path) -> None:
     host = spawn(data_dir=tmp_path / "one")
     create(host)

@@ -19,26 +19,25 @@ from llm_sidecar.messages.session import (
     SessionListParams,
     SessionMessage,
 )
-from llm_sidecar.services.pages import DEFAULT_PAGE, Cursors, unknown_cursor
+from llm_sidecar.services.pages import DEFAULT_PAGE, ENVELOPE_BYTES, Cursors, unknown_cursor
 from llm_sidecar.services.sessions.service import SessionService
 from llm_sidecar.storage.database import Database
 from llm_sidecar.storage.history import HistoryTable, row_of_message
 from llm_sidecar.storage.sessions import SessionTable, StoredSession
 
 _SESSIONS: Final = Cursors("sessions")
-_ENVELOPE_BYTES: Final = 2_048
-"""The message around the items, its id included."""
 _BESIDE: Final = 32
 """Of an item: a comma, and what is filled in later."""
-_NAMES_BYTES: Final = 400
-"""Of a session that does not say who answers, or names a profile: the names of a provider and a model."""
+_NAMES_BYTES: Final = 1_900
+"""Of a session that does not say who answers, or names a profile: the names of a provider and a model (300 characters,
+of six bytes at most)."""
 
 
 class _Room:
     """What is left of a page."""
 
     def __init__(self, limits: Limits) -> None:
-        self._whole = self._left = limits.max_message_bytes - _ENVELOPE_BYTES
+        self._whole = self._left = limits.max_message_bytes - ENVELOPE_BYTES
 
     def fits_a_page(self, item: msgspec.Struct) -> bool:
         return len(msgspec.json.encode(item)) + _BESIDE <= self._whole

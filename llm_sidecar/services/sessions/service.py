@@ -142,7 +142,8 @@ class SessionService:
     # --- inside ---
 
     def _say_who_would_answer(self, session: StoredSession) -> None:
-        """The provider and model of a session that names none, and has no answer yet: a run's, if it came now."""
+        """The provider and model that a run would have if it came now, where the session and its answers do not say, or
+        it names a profile."""
         info, config = session.info, session.config
         with contextlib.suppress(SidecarError):  # nobody would, now
             endpoint, model_id = self._router.place(config.profile_id, config.provider_id, config.model_id)
