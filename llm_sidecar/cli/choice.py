@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import msgspec
 
@@ -20,6 +20,8 @@ from llm_sidecar.errors import InvalidParams, SidecarError
 from llm_sidecar.messages.profile import ProfileList, VaultStatus
 from llm_sidecar.providers.brands import BRANDS, Brand
 from llm_sidecar.providers.endpoints import normalise_base_url
+
+_WITHOUT_ITS_VAULT: Final = {"locked": "is locked: say where the vault's is (chat --help)", "absent": "is gone"}
 
 
 class Choice(NamedTuple):
@@ -55,8 +57,7 @@ async def active_profile(sidecar: SidecarProcess, model_id: str | None) -> Choic
         if active.api_key is not None:
             vault = msgspec.convert(await sidecar.request("llm:vault:status"), VaultStatus)
             if vault.state != "open" and not vault.plaintext_keys:
-                is_locked = "is locked: say where the vault's is (chat --help)"
-                why = is_locked if vault.state == "locked" else f"cannot be had [{vault.code}]"
+                why = _WITHOUT_ITS_VAULT.get(vault.state, f"cannot be had [{vault.code}]")
                 return f"the key of the active profile, {name}, {why}"
     except SidecarError as error:
         return f"the stored profiles cannot be read [{error.code}]"

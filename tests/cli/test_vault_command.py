@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -65,6 +66,12 @@ def test_a_damaged_vault_is_a_failure_and_says_what_to_do(home: Path) -> None:
     assert "keys.vault.1" in refusal(home, "--passphrase", "status", stdin=f"{OLD}\n")
     assert "the active profile, One, cannot be had [VAULT_CORRUPT]" in run_to_end(home, "chat").stderr
     assert (home / "vault" / "keys.vault").read_bytes() == b"{}"
+
+
+def test_a_chat_says_that_a_key_went_with_its_vault(home: Path) -> None:
+    shutil.rmtree(home / "vault")
+    for arguments, stdin in (((), ""), (("--passphrase",), f"{OLD}\n")):
+        assert "the key of the active profile, One, is gone" in run_to_end(home, "chat", *arguments, stdin=stdin).stderr
 
 
 def test_another_passphrase_takes_the_place_of_the_old_one(home: Path) -> None:
