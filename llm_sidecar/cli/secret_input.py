@@ -26,7 +26,7 @@ def read_passphrase(prompt: str, *, twice: bool = False) -> str:
     none, or another the second time."""
     passphrase = _some(prompt, _ask(prompt))
     if twice and sys.stdin.isatty() and _ask(f"{prompt}, once more") != passphrase:
-        raise SidecarError("VALIDATION_ERROR", f"{prompt}: that were two different ones.")
+        raise SidecarError("VALIDATION_ERROR", f"{prompt}: those were two different ones.")
     return passphrase
 
 

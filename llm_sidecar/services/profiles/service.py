@@ -153,9 +153,8 @@ class ProfileService(StoredProfiles):
 
     async def _update(self, params: shapes.UpdateProfileParams) -> shapes.StoredProfile:
         row = self.find(params.id)
-        api_key = (
-            UNSET if params.api_key == REDACTED else trimmed(params.api_key)
-        )  # a form sends back what it was shown
+        is_shown_one = params.api_key == REDACTED  # a form sends back what it was shown
+        api_key = UNSET if is_shown_one else trimmed(params.api_key)
         draft = await self._check(draft_of(row, params), None if api_key is UNSET else api_key, row)
         changed = row._replace(
             name=draft.name,
