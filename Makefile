@@ -55,8 +55,7 @@ PACKAGED := dist/llm-sidecar/llm-sidecar
 package: $(PACKAGE_ENV)/.installed-$(PACKAGE_EXTRAS)
 	$(PACKAGE_ENV)/bin/python packaging/build.py
 
-package-test: .venv/.installed-dev
-	@test -x $(PACKAGED) || { echo "There is no $(PACKAGED): run make package." >&2; exit 1; }
+package-test: package .venv/.installed-dev
 	LLM_SIDECAR_COMMAND=$(PACKAGED) $(BIN)/python -m pytest tests/packaging tests/process tests/protocol tests/end_to_end \
 	  tests/cli tests/crash
 
