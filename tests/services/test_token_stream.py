@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 
 from llm_sidecar.limits import Limits
 from llm_sidecar.messages.events import UNNUMBERED, InferenceEvent, ProgressEvent, ThinkingEvent, TokenEvent
+from llm_sidecar.services.inference.event_sink import QueuedEvent
 from llm_sidecar.services.inference.journal import Journals
-from llm_sidecar.services.inference.token_stream import QueuedEvent, TokenStream
+from llm_sidecar.services.inference.token_stream import TokenStream
 from tests.virtual_time import run_virtual
 
 

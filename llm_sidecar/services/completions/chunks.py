@@ -25,8 +25,9 @@ from llm_sidecar.messages.chat import (
     RequestId,
 )
 from llm_sidecar.messages.events import FinishReason, ThinkingEvent, TokenEvent, ToolCallEvent
+from llm_sidecar.services.inference.event_sink import EventSink, QueuedEvent
 from llm_sidecar.services.inference.journal import Journals
-from llm_sidecar.services.inference.token_stream import EventSink, QueuedEvent, TokenStream
+from llm_sidecar.services.inference.token_stream import TokenStream
 
 _CHUNK_BYTES: Final = 384
 """What a chunk weighs besides its text, about."""

@@ -30,8 +30,8 @@ from llm_sidecar.messages.inference import InferenceParams
 from llm_sidecar.providers.brands import BRANDS
 from llm_sidecar.services.completions.chunks import ChunkStream
 from llm_sidecar.services.completions.request import inference_params
+from llm_sidecar.services.inference.event_sink import EventSink
 from llm_sidecar.services.inference.service import InferenceService
-from llm_sidecar.services.inference.token_stream import EventSink
 from llm_sidecar.services.inference.whole_answer import WholeAnswer
 
 

@@ -27,6 +27,7 @@ from llm_sidecar.services.inference.answer import Answer
 from llm_sidecar.services.inference.attempts import Attempts, NextAttempt
 from llm_sidecar.services.inference.circuit import Circuits, Passage
 from llm_sidecar.services.inference.delivery import Delivery
+from llm_sidecar.services.inference.event_sink import EventSink
 from llm_sidecar.services.inference.listener import Listener
 from llm_sidecar.services.inference.origin import HOST, Origin
 from llm_sidecar.services.inference.provider_request import provider_request
@@ -35,7 +36,6 @@ from llm_sidecar.services.inference.relay import Relay
 from llm_sidecar.services.inference.slots import Slot
 from llm_sidecar.services.inference.terminal import TerminalBuilder, text_bytes
 from llm_sidecar.services.inference.timers import Timers
-from llm_sidecar.services.inference.token_stream import EventSink
 from llm_sidecar.services.routing import Route
 
 Shorten = Callable[[], InferenceParams | None]

@@ -18,6 +18,7 @@ from llm_sidecar.messages.inference import AttachResult, InferenceParams
 from llm_sidecar.messages.status import ProviderState
 from llm_sidecar.providers.prices import PriceList
 from llm_sidecar.services.inference.circuit import Circuits
+from llm_sidecar.services.inference.event_sink import EventSink
 from llm_sidecar.services.inference.journal import Journals
 from llm_sidecar.services.inference.listener import Listener
 from llm_sidecar.services.inference.origin import HOST, Origin
@@ -26,7 +27,7 @@ from llm_sidecar.services.inference.recording import RecordedAnswer
 from llm_sidecar.services.inference.response_cache import ResponseCache, cache_key
 from llm_sidecar.services.inference.run import InferenceRun, Shorten
 from llm_sidecar.services.inference.slots import Slots
-from llm_sidecar.services.inference.token_stream import EventSink, TokenStream
+from llm_sidecar.services.inference.token_stream import TokenStream
 from llm_sidecar.services.rate_limit import MinuteLimit
 from llm_sidecar.services.routing import Route, Router
 from llm_sidecar.services.usage.reservations import Reservation, Reservations

@@ -11,7 +11,7 @@ Law:
 from __future__ import annotations
 
 import asyncio
-from typing import Any, Final, Protocol
+from typing import Final
 
 from llm_sidecar.limits import Limits
 from llm_sidecar.messages.catalogue import EVENT_NAMES
@@ -25,36 +25,13 @@ from llm_sidecar.messages.events import (
     TokenEvent,
     ToolCallEvent,
 )
+from llm_sidecar.services.inference.event_sink import EventSink
 from llm_sidecar.services.inference.journal import Journal
 
 _OTHER_FIELDS_BYTES: Final = 2_048
 """What an event's other fields may take at most: mostly the ids, escaped."""
 _EVENT_BYTES: Final = 160
 """What an event weighs besides its text, about."""
-
-
-class QueuedEvent(Protocol):
-    """An event that waits for the writer."""
-
-    @property
-    def weight(self) -> int: ...
-
-    def take(self) -> tuple[str, Any]: ...
-
-
-class EventSink(Protocol):
-    """Where events go. `rpc.Outbox` is one."""
-
-    def publish(self, event: QueuedEvent) -> None: ...
-
-    def grew(self, by: int) -> None: ...
-
-    @property
-    def congested(self) -> bool: ...
-
-    async def room(self) -> None: ...
-
-    def flush(self) -> None: ...
 
 
 class _Queued:

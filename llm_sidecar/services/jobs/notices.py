@@ -9,7 +9,7 @@ from typing import Final
 
 from llm_sidecar.messages.catalogue import EVENT_NAMES
 from llm_sidecar.messages.job import JobDoneEvent, JobErrorEvent, JobEvent, JobInfo, JobProgressEvent
-from llm_sidecar.services.inference.token_stream import EventSink
+from llm_sidecar.services.inference.event_sink import EventSink
 from llm_sidecar.services.jobs.run import interrupted_error
 
 _WEIGHT: Final = 512
