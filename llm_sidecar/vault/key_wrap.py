@@ -7,10 +7,10 @@ which AES-GCM alone does not. Nothing here shows a key in its repr.
 
 from __future__ import annotations
 
-import hmac
 import os
 from typing import Final
 
+from llm_sidecar.digest import are_equal, hmac_sha256
 from llm_sidecar.vault.sealed_box import KEY_BYTES, bind, seal, unseal
 
 _WRAP: Final = b"llm-sidecar-vault/v1/wrap"
@@ -37,11 +37,11 @@ class Kek:
     def __init__(self, key: bytes, vault_id: bytes) -> None:
         self._vault_id = vault_id
         self._wrap = derive(key, vault_id, _WRAP)
-        self.check_value: bytes = hmac.digest(derive(key, vault_id, _COMMIT), vault_id, "sha256")
+        self.check_value: bytes = hmac_sha256(derive(key, vault_id, _COMMIT), vault_id)
         """The `kcv` of a slot: 32 bytes; tells nothing about the key but whether it is the same."""
 
     def is_of(self, check_value: bytes) -> bool:
-        return hmac.compare_digest(self.check_value, check_value)
+        return are_equal(self.check_value, check_value)
 
     def wrap(self, dek: Dek, kek_id: str) -> bytes:
         return seal(self._wrap, dek.raw, bind(_DATA_KEY, self._vault_id, kek_id.encode()))
@@ -68,7 +68,7 @@ class Dek:
 
     def authenticate(self, lines: bytes) -> str:
         """The HMAC-SHA256 of the file's first two lines, in lower-case hex."""
-        return hmac.digest(self._mac, lines, "sha256").hex()
+        return hmac_sha256(self._mac, lines).hex()
 
     def seal_record(self, plaintext: bytes, kid: str, profile_id: str, field: str, origin: str) -> bytes:
         return seal(self._encrypt, plaintext, self._purpose(kid, profile_id, field, origin))

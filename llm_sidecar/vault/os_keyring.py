@@ -8,12 +8,12 @@ after it was read back.
 from __future__ import annotations
 
 import base64
-import hmac
 import os
 import threading
 from collections.abc import Callable
 from typing import Any, Final
 
+from llm_sidecar.digest import are_equal
 from llm_sidecar.vault import faults
 from llm_sidecar.vault.sealed_box import KEY_BYTES
 from llm_sidecar.vault.vault_file import Kdf, Slot
@@ -43,7 +43,7 @@ class Keyring:
         text = base64.b64encode(key).decode()
         entry = _entry(vault_id, kek_id)
         self._ask(path, lambda keyring: keyring.set_password(_SERVICE, entry, text))
-        if not hmac.compare_digest(self._fetch(path, entry) or b"", key):
+        if not are_equal(self._fetch(path, entry) or b"", key):
             raise faults.locked(path, "the OS keyring did not give back the key that was put into it")
         return key, None
 

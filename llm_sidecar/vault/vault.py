@@ -7,13 +7,13 @@ told by `status`, and raised by use. Synchronous; one writer at a time, reading 
 
 from __future__ import annotations
 
-import hashlib
 import threading
 from collections.abc import Callable
 from typing import Final, Literal
 
 from msgspec import Struct
 
+from llm_sidecar.digest import sha256
 from llm_sidecar.errors import FieldProblem, InvalidParams, SidecarError
 from llm_sidecar.vault import faults, record_names
 from llm_sidecar.vault.key_sources import KeySource
@@ -262,7 +262,7 @@ class Vault:
 
     def _save(self, changed: OpenVault, *, forgets: bool = False) -> None:
         data = changed.to_bytes()
-        digest = hashlib.sha256(data).digest()
+        digest = sha256(data)
         try:
             self._store.save(data, instead_of=self._on_disk, forgets=forgets)
         except SidecarError:

@@ -11,14 +11,13 @@ to other languages, with vectors.
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 import re
 from typing import Annotated, Final, Literal, TypeVar
 
 import msgspec
 from msgspec import Meta, Struct
 
+from llm_sidecar.digest import are_equal, sha256
 from llm_sidecar.vault import faults
 from llm_sidecar.vault.key_wrap import Dek
 from llm_sidecar.vault.sealed_box import KEY_BYTES, NONCE_BYTES, TAG_BYTES
@@ -107,7 +106,7 @@ def parse(data: bytes, path: str) -> SealedFile:
     if found is None:
         raise faults.corrupt(path, "its last line is not two checksums")
     lines = data[: len(parts[0]) + len(parts[1]) + 2]
-    if found[1] != hashlib.sha256(lines).hexdigest().encode():
+    if found[1] != sha256(lines).hex().encode():
         raise faults.corrupt(path, "its checksum is wrong")
     said = _decode(parts[0], _Version, path)
     if said.magic != MAGIC or said.version < 1:
@@ -117,13 +116,13 @@ def parse(data: bytes, path: str) -> SealedFile:
     header = _decode(parts[0], Header, path)
     if len({slot.kek_id for slot in header.slots}) != len(header.slots):
         raise faults.corrupt(path, "two slots have one name")
-    return SealedFile(header, lines, found[2], hashlib.sha256(data).digest())
+    return SealedFile(header, lines, found[2], sha256(data))
 
 
 def body_of(file: SealedFile, dek: Dek, path: str) -> Body:
     """The second line, once the HMAC says that a holder of the key wrote it. Raises VAULT_TAMPERED; VAULT_CORRUPT for
     what a holder of the key wrote wrongly."""
-    if not hmac.compare_digest(dek.authenticate(file.lines).encode(), file.mac):
+    if not are_equal(dek.authenticate(file.lines).encode(), file.mac):
         raise faults.tampered(path, "what it holds was not written by a holder of its key")
     return _decode(file.lines.split(b"\n")[1], Body, path)
 
@@ -131,7 +130,7 @@ def body_of(file: SealedFile, dek: Dek, path: str) -> Body:
 def to_bytes(header: Header, body: Body, dek: Dek) -> bytes:
     """The whole file."""
     lines = msgspec.json.encode(header) + b"\n" + msgspec.json.encode(body) + b"\n"
-    return lines + f"{hashlib.sha256(lines).hexdigest()} {dek.authenticate(lines)}\n".encode()
+    return lines + f"{sha256(lines).hex()} {dek.authenticate(lines)}\n".encode()
 
 
 def _decode(line: bytes, shape: type[_Shape], path: str) -> _Shape:

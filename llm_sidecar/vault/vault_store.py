@@ -8,10 +8,10 @@ either: such a save makes a backup of the new state first, and removes the older
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import os
 from typing import Final, Protocol
 
+from llm_sidecar.digest import sha256
 from llm_sidecar.vault import faults, private_file
 from llm_sidecar.vault.vault_file import MAX_BYTES
 
@@ -78,7 +78,7 @@ class FileStore:
             raise faults.unwritable(self.path, f"the system says {name}", reason=name) from None
 
     def _check_unchanged(self, before: bytes | None, expected: frozenset[bytes | None]) -> None:
-        digest = None if before is None else hashlib.sha256(before).digest()
+        digest = None if before is None else sha256(before)
         if digest not in expected or (digest is None and self.backups()):
             why = "somebody made, changed or removed it while it was in use; restart the sidecar"
             raise faults.unwritable(self.path, why, reason="CHANGED")

@@ -8,7 +8,6 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from datetime import UTC
-from email.utils import parsedate_to_datetime
 from typing import Final
 
 _LONGEST_MS: Final = 24 * 3_600_000
@@ -48,8 +47,12 @@ def _number(text: str | None) -> float | None:
 
 
 def _epoch_seconds(text: str | None) -> float | None:
+    if not text:
+        return None
+    from email.utils import parsedate_to_datetime  # half a megabyte, for what hardly a server sends
+
     try:
-        moment = parsedate_to_datetime(text) if text else None
-        return None if moment is None else moment.replace(tzinfo=moment.tzinfo or UTC).timestamp()
+        moment = parsedate_to_datetime(text)
+        return moment.replace(tzinfo=moment.tzinfo or UTC).timestamp()
     except (ValueError, TypeError, OverflowError):
         return None

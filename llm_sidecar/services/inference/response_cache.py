@@ -7,7 +7,6 @@ and age; the least recently used goes first.
 
 from __future__ import annotations
 
-import hashlib
 from collections import OrderedDict
 from collections.abc import Callable
 from typing import Final, NamedTuple
@@ -15,6 +14,7 @@ from typing import Final, NamedTuple
 import msgspec
 from msgspec.structs import replace
 
+from llm_sidecar.digest import sha256
 from llm_sidecar.limits import MIB
 from llm_sidecar.messages.content import ReasoningOptions, TextFormat
 from llm_sidecar.messages.status import CacheFigures
@@ -84,7 +84,7 @@ class ResponseCache:
 def cache_key(request: ProviderRequest) -> str | None:
     """The key of a request; None for one that JSON cannot hold (it will be refused)."""
     try:
-        return hashlib.sha256(_canonical(_without_what_does_not_matter(request))).hexdigest()
+        return sha256(_canonical(_without_what_does_not_matter(request))).hex()
     except (UnicodeEncodeError, TypeError, ValueError, RecursionError):
         return None
 
