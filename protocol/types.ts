@@ -80,13 +80,23 @@ export interface ErrorData {
 export interface InitializeParams {
   protocolVersion: number;
   client?: ClientInfo | null;
-  /** at most 200 characters */
+  /**
+   * Base64 of 32 bytes.
+   * at most 200 characters
+   */
   vaultKey?: string | null;
-  /** 1 to 2,147,483,647 */
+  /**
+   * The host's process; the sidecar ends when it does, also where somebody else still holds the pipe.
+   * 1 to 2,147,483,647
+   */
   processId?: number | null;
   tokenBatching?: TokenBatching | null;
-  /** at most 50 items */
+  /**
+   * Provider ids whose code is loaded in the background now, so that their first answer comes sooner.
+   * at most 50 items
+   */
   prewarm?: string[] | null;
+  /** Changes to the limits in force, by their camelCase names. */
   limits?: Record<string, unknown> | null;
   capabilities?: Record<string, unknown> | null;
 }
@@ -146,48 +156,105 @@ export interface CancelRequestParams {
 
 /** `llm:inference`: one streamed answer. */
 export interface InferenceParams {
-  /** 1 to 100 characters */
+  /**
+   * The host's own name for it; made here where it is left out.
+   * 1 to 100 characters
+   */
   inferenceId?: string | null;
-  /** 1 to 100 characters */
+  /**
+   * A stored profile. Where neither it nor a provider is named: the active one.
+   * 1 to 100 characters
+   */
   profileId?: string | null;
-  /** 1 to 100 characters */
+  /**
+   * One of `llm:providers:list`, with the key and the address of the environment.
+   * 1 to 100 characters
+   */
   providerId?: string | null;
-  /** 1 to 300 characters */
+  /**
+   * Default: the profile's, else the provider's.
+   * 1 to 300 characters
+   */
   modelId?: string | null;
-  /** at most 100,000 characters */
+  /**
+   * Said to the model before the messages.
+   * at most 100,000 characters
+   */
   systemPrompt?: string | null;
-  /** 0 to 2 */
+  /**
+   * Left to the model where it is not named.
+   * 0 to 2
+   */
   temperature?: number | null;
-  /** 1 to 100,000 */
+  /**
+   * The most the answer may have.
+   * 1 to 100,000
+   */
   maxTokens?: number | null;
   /** 0 to 1 */
   topP?: number | null;
-  /** at most 16 items; each 1 to 500 characters */
+  /**
+   * Texts before which the answer ends.
+   * at most 16 items; each 1 to 500 characters
+   */
   stop?: string[] | null;
-  /** -9,223,372,036,854,775,808 to 9,223,372,036,854,775,807 */
+  /**
+   * For the same answer again, as far as the provider can.
+   * -9,223,372,036,854,775,808 to 9,223,372,036,854,775,807
+   */
   seed?: number | null;
-  /** default `true` */
+  /**
+   * False: no `llm:token`; `llm:done` has the whole `text`.
+   * default `true`
+   */
   stream?: boolean;
-  /** 1,000 to 600,000 */
+  /**
+   * For the whole of it, retries included. Default: the limit `inferenceTimeoutMs`.
+   * 1,000 to 600,000
+   */
   timeoutMs?: number | null;
-  /** 1 to 600,000 */
+  /**
+   * Until the first content of an attempt. Default: the limit `firstTokenTimeoutMs`.
+   * 1 to 600,000
+   */
   firstTokenTimeoutMs?: number | null;
-  /** 1 to 600,000 */
+  /**
+   * Between two pieces. Default: the limit `chunkTimeoutMs`.
+   * 1 to 600,000
+   */
   chunkTimeoutMs?: number | null;
-  /** at most 128 items */
+  /**
+   * What the model may call; the host does what is called and sends the results as messages.
+   * at most 128 items
+   */
   tools?: ToolDefinition[] | null;
+  /** Whether it may, must or must not call one, or which. */
   toolChoice?: "auto" | "none" | "required" | NamedTool | null;
+  /** Text, any JSON object, or JSON that fits a schema. */
   responseFormat?: TextFormat | JsonFormat | JsonSchemaFormat | null;
   reasoning?: ReasoningOptions | null;
   retry?: RetryOptions | null;
-  /** at most 10 items; each at most 100 characters */
+  /**
+   * Asked in this order where one fails before its first content; a provider's id may stand for a profile.
+   * at most 10 items; each at most 100 characters
+   */
   fallbackProfileIds?: string[] | null;
-  /** default `false` */
+  /**
+   * The same request is answered from memory for an hour.
+   * default `false`
+   */
   cache?: boolean;
-  /** default `false` */
+  /**
+   * Wait for a slot where all are taken, instead of `RATE_LIMIT`.
+   * default `false`
+   */
   queue?: boolean;
-  /** 1 to 100 characters */
+  /**
+   * The window that its events are for; `llm:window:closed` cancels it.
+   * 1 to 100 characters
+   */
   windowId?: string | null;
+  /** The host's own; no provider sees it. */
   metadata?: Record<string, unknown> | null;
   /** 1 to 100 items */
   messages: Message[];
@@ -195,11 +262,16 @@ export interface InferenceParams {
 
 /** A function the model may call; `parameters` is a JSON Schema object. */
 export interface ToolDefinition {
-  /** matches `^[A-Za-z0-9_-]{1,64}$` */
+  /**
+   * 1 to 64 letters, digits, `_` or `-`
+   * matches `^[A-Za-z0-9_-]{1,64}$`
+   */
   name: string;
   /** at most 10,000 characters */
   description?: string | null;
+  /** A JSON Schema of the arguments. */
   parameters?: Record<string, unknown> | null;
+  /** The arguments must fit it, where the provider can see to that. */
   strict?: boolean | null;
 }
 
@@ -222,7 +294,10 @@ export interface JsonFormat {
 /** JSON that fits `schema`. */
 export interface JsonSchemaFormat {
   type: "jsonSchema";
-  /** matches `^[A-Za-z0-9_-]{1,64}$` */
+  /**
+   * 1 to 64 letters, digits, `_` or `-`
+   * matches `^[A-Za-z0-9_-]{1,64}$`
+   */
   name: string;
   schema: Record<string, unknown>;
   strict?: boolean | null;
@@ -332,7 +407,10 @@ export interface GenerateTextParams {
   systemPrompt?: string | null;
   /** 1 to 100,000; default `1000` */
   maxTokens?: number;
-  /** 0 to 2 */
+  /**
+   * Left out: 0.7, or the model's own where it takes no other.
+   * 0 to 2
+   */
   temperature?: number | null;
   /** 1,000 to 600,000 */
   timeoutMs?: number | null;
@@ -349,6 +427,7 @@ export interface GeneratedText {
   text: string;
   usage: Usage;
   finishReason: "content_filter" | "length" | "stop" | "tool_calls";
+  /** US dollars; null where the price is not known. */
   cost: number | null;
   providerId: string;
   modelId: string;
@@ -368,7 +447,9 @@ export interface Usage {
   promptTokens: number;
   completionTokens: number;
   totalTokens: number;
+  /** Read from the provider's prompt cache. */
   cachedPromptTokens?: number;
+  /** Written to the provider's prompt cache. */
   cacheWriteTokens?: number;
   reasoningTokens?: number;
   source: "estimated" | "partial" | "reported";
@@ -377,7 +458,10 @@ export interface Usage {
 /** A request, and who is to answer it: a profile, else a provider, else a named service, else the active profile. */
 export interface ChatCompletionParams {
   request: ChatCompletionRequest;
-  /** 1 to 100 characters */
+  /**
+   * The name of a service; a provider's id is the name of that provider.
+   * 1 to 100 characters
+   */
   service?: string | null;
   /** 1 to 100 characters */
   providerId?: string | null;
@@ -555,7 +639,10 @@ export interface ChatTool {
 
 /** A function the model may call; `parameters` is a JSON Schema object. */
 export interface ChatFunction {
-  /** matches `^[A-Za-z0-9_-]{1,64}$` */
+  /**
+   * 1 to 64 letters, digits, `_` or `-`
+   * matches `^[A-Za-z0-9_-]{1,64}$`
+   */
   name: string;
   /** at most 10,000 characters */
   description?: string | null;
@@ -609,7 +696,10 @@ export interface ChatJsonSchemaFormat {
 }
 
 export interface ChatJsonSchema {
-  /** matches `^[A-Za-z0-9_-]{1,64}$` */
+  /**
+   * 1 to 64 letters, digits, `_` or `-`
+   * matches `^[A-Za-z0-9_-]{1,64}$`
+   */
   name: string;
   schema: Record<string, unknown>;
   /** at most 10,000 characters */
@@ -670,16 +760,23 @@ export interface ChatCompletionTokens {
 export interface ServiceStatus {
   totalSessions: number;
   activeSessions: number;
+  /** Now holding one of the `maxConcurrentInferences` slots. */
   activeInferences: number;
   queuedInferences: number;
   totalInferences: number;
+  /** Prompt and completion tokens of every ended inference, as reported or estimated. */
   totalTokens: number;
   uptimeMs: number;
+  /** Resident memory now; 0 where the platform does not say. */
   rssBytes: number;
+  /** Written by the sidecar, not yet taken by the host. */
   outboxBytes: number;
+  /** How late the event loop served its last timer. */
   loopLagMs: number;
   cache: CacheFigures;
+  /** By provider id. */
   providers: Record<string, ProviderState>;
+  /** Of every origin that was asked. */
   circuits: CircuitState[];
 }
 
@@ -697,6 +794,7 @@ export interface ProviderState {
   failures: number;
   cancelled: number;
   tokens: number;
+  /** The code of the last failure. */
   lastError: string | null;
 }
 
@@ -704,6 +802,7 @@ export interface ProviderState {
 export interface CircuitState {
   origin: string;
   state: "closed" | "half-open" | "open";
+  /** In a row, until now. */
   failures: number;
   retryAfterMs?: number;
 }
@@ -731,11 +830,16 @@ export interface ProviderList {
 export interface ProviderInfo {
   id: string;
   name: string;
+  /** Where it is unless the user says otherwise; null where only the user can say. */
   baseUrl: string | null;
+  /** Null: the server's first model, or the one a request names. */
   defaultModel: string | null;
   needsKey: boolean;
+  /** The user must agree before anything is sent to the address they gave. */
   needsConsent: boolean;
+  /** What its API can express; whether a model can do it is the model's business. */
   capabilities: string[];
+  /** A key for it is in the sidecar's environment. */
   hasKey: boolean;
   ready: boolean;
 }
@@ -746,7 +850,10 @@ export interface ModelListParams {
   profileId?: string | null;
   /** 1 to 100 characters */
   providerId?: string | null;
-  /** 1 to 100 characters */
+  /**
+   * The name of a service; a provider's id is the name of that provider.
+   * 1 to 100 characters
+   */
   service?: string | null;
 }
 
@@ -773,9 +880,12 @@ export interface ModelInfo {
 export interface ModelPrices {
   inputPerMillion: number;
   outputPerMillion?: number;
+  /** Prompt tokens read from the provider's cache. */
   cachedInputPerMillion?: number;
+  /** Prompt tokens written to it. */
   cacheWritePerMillion?: number;
   currency: "USD";
+  /** For longer prompts, shortest first; above none of them, the rates beside. */
   tiers?: PriceTier[];
 }
 
@@ -783,7 +893,9 @@ export interface ModelPrices {
 export interface PriceTier {
   inputPerMillion: number;
   outputPerMillion?: number;
+  /** Prompt tokens read from the provider's cache. */
   cachedInputPerMillion?: number;
+  /** Prompt tokens written to it. */
   cacheWritePerMillion?: number;
   abovePromptTokens: number;
 }
@@ -795,7 +907,10 @@ export interface PriceTier {
  * its window, or with the process.
  */
 export interface SessionConfig {
-  /** 1 to 100 characters */
+  /**
+   * The host's own name for it; made here where it is left out.
+   * 1 to 100 characters
+   */
   sessionId?: string | null;
   /** 1 to 100 characters */
   providerId?: string | null;
@@ -809,14 +924,24 @@ export interface SessionConfig {
   temperature?: number | null;
   /** 1 to 100,000 */
   maxTokens?: number | null;
+  /** The host's own, at most 64 KiB of JSON. */
   metadata?: Record<string, unknown> | null;
-  /** 1,000 to 2,592,000,000; default `1800000` */
+  /**
+   * Milliseconds.
+   * 1,000 to 2,592,000,000; default `1800000`
+   */
   idleTimeoutMs?: number;
-  /** 1 to 100 characters */
+  /**
+   * The window it belongs to; `llm:window:closed` releases it.
+   * 1 to 100 characters
+   */
   windowId?: string | null;
   /** default `false` */
   ephemeral?: boolean;
-  /** default `"error"` */
+  /**
+   * What happens when a conversation is longer than its model takes: `CONTEXT_LENGTH_EXCEEDED`, or the oldest whole turns are left out (the system prompt stays).
+   * default `"error"`
+   */
   contextPolicy?: "error" | "truncate";
 }
 
@@ -834,10 +959,16 @@ export interface SessionInfo {
   createdAt: number;
   lastActivity: number;
   isActive: boolean;
-  /** default `false` */
+  /**
+   * It is answering now.
+   * default `false`
+   */
   isRunning?: boolean;
+  /** Of what `llm:session:history` lists. */
   messageCount: number;
+  /** Of all its answers, failed ones included. */
   totalTokens: number;
+  /** US dollars of the turns whose price is known; null where none is. */
   totalCost: number | null;
   metadata?: Record<string, unknown>;
   systemPrompt?: string;
@@ -852,52 +983,112 @@ export interface SessionInfo {
  * where they are the same again.
  */
 export interface SessionRunParams {
-  /** 1 to 100 characters */
+  /**
+   * The host's own name for it; made here where it is left out.
+   * 1 to 100 characters
+   */
   inferenceId?: string | null;
-  /** 1 to 100 characters */
+  /**
+   * A stored profile. Where neither it nor a provider is named: the active one.
+   * 1 to 100 characters
+   */
   profileId?: string | null;
-  /** 1 to 100 characters */
+  /**
+   * One of `llm:providers:list`, with the key and the address of the environment.
+   * 1 to 100 characters
+   */
   providerId?: string | null;
-  /** 1 to 300 characters */
+  /**
+   * Default: the profile's, else the provider's.
+   * 1 to 300 characters
+   */
   modelId?: string | null;
-  /** at most 100,000 characters */
+  /**
+   * Said to the model before the messages.
+   * at most 100,000 characters
+   */
   systemPrompt?: string | null;
-  /** 0 to 2 */
+  /**
+   * Left to the model where it is not named.
+   * 0 to 2
+   */
   temperature?: number | null;
-  /** 1 to 100,000 */
+  /**
+   * The most the answer may have.
+   * 1 to 100,000
+   */
   maxTokens?: number | null;
   /** 0 to 1 */
   topP?: number | null;
-  /** at most 16 items; each 1 to 500 characters */
+  /**
+   * Texts before which the answer ends.
+   * at most 16 items; each 1 to 500 characters
+   */
   stop?: string[] | null;
-  /** -9,223,372,036,854,775,808 to 9,223,372,036,854,775,807 */
+  /**
+   * For the same answer again, as far as the provider can.
+   * -9,223,372,036,854,775,808 to 9,223,372,036,854,775,807
+   */
   seed?: number | null;
-  /** default `true` */
+  /**
+   * False: no `llm:token`; `llm:done` has the whole `text`.
+   * default `true`
+   */
   stream?: boolean;
-  /** 1,000 to 600,000 */
+  /**
+   * For the whole of it, retries included. Default: the limit `inferenceTimeoutMs`.
+   * 1,000 to 600,000
+   */
   timeoutMs?: number | null;
-  /** 1 to 600,000 */
+  /**
+   * Until the first content of an attempt. Default: the limit `firstTokenTimeoutMs`.
+   * 1 to 600,000
+   */
   firstTokenTimeoutMs?: number | null;
-  /** 1 to 600,000 */
+  /**
+   * Between two pieces. Default: the limit `chunkTimeoutMs`.
+   * 1 to 600,000
+   */
   chunkTimeoutMs?: number | null;
-  /** at most 128 items */
+  /**
+   * What the model may call; the host does what is called and sends the results as messages.
+   * at most 128 items
+   */
   tools?: ToolDefinition[] | null;
+  /** Whether it may, must or must not call one, or which. */
   toolChoice?: "auto" | "none" | "required" | NamedTool | null;
+  /** Text, any JSON object, or JSON that fits a schema. */
   responseFormat?: TextFormat | JsonFormat | JsonSchemaFormat | null;
   reasoning?: ReasoningOptions | null;
   retry?: RetryOptions | null;
-  /** at most 10 items; each at most 100 characters */
+  /**
+   * Asked in this order where one fails before its first content; a provider's id may stand for a profile.
+   * at most 10 items; each at most 100 characters
+   */
   fallbackProfileIds?: string[] | null;
-  /** default `false` */
+  /**
+   * The same request is answered from memory for an hour.
+   * default `false`
+   */
   cache?: boolean;
-  /** default `false` */
+  /**
+   * Wait for a slot where all are taken, instead of `RATE_LIMIT`.
+   * default `false`
+   */
   queue?: boolean;
-  /** 1 to 100 characters */
+  /**
+   * The window that its events are for; `llm:window:closed` cancels it.
+   * 1 to 100 characters
+   */
   windowId?: string | null;
+  /** The host's own; no provider sees it. */
   metadata?: Record<string, unknown> | null;
   /** 1 to 100 characters */
   sessionId: string;
-  /** 1 to 100 items */
+  /**
+   * The new ones only.
+   * 1 to 100 items
+   */
   messages: Message[];
   contextPolicy?: "error" | "truncate" | null;
 }
@@ -952,13 +1143,19 @@ export interface SessionMessage {
   createdAt: number;
   /** default `"complete"` */
   state?: "cancelled" | "complete" | "interrupted" | "running";
-  /** 1 to 100 characters */
+  /**
+   * Of the answer's inference.
+   * 1 to 100 characters
+   */
   inferenceId?: string;
   modelId?: string;
   /** at least 0 */
   totalTokens?: number;
   cost?: number;
-  /** at least 0 */
+  /**
+   * The message does not fit one line: it has so many bytes, and its content is not shown.
+   * at least 0
+   */
   omittedBytes?: number;
 }
 
@@ -979,6 +1176,7 @@ export interface ProfileList {
   profiles: Profile[];
   encryptionAvailable: boolean;
   activeProfileId: string | null;
+  /** Where keys are stored without encryption. */
   warning?: string;
 }
 
@@ -987,11 +1185,15 @@ export interface Profile {
   id: string;
   name: string;
   providerType: "anthropic" | "azure" | "deepseek" | "embedded" | "google" | "llama.cpp" | "lmstudio" | "ollama" | "openai" | "openai-compatible";
+  /** Where requests go. */
   endpointUrl: string;
   apiKey: "***REDACTED***" | null;
+  /** Used where a request names none. */
   modelId: string | null;
+  /** Used where a request names no profile and no provider. */
   isActive: boolean;
   consentTimestamp: number | null;
+  /** `http://` may lead to other machines. */
   allowInsecure: boolean;
   createdAt: number;
   modifiedAt: number;
@@ -1036,7 +1238,10 @@ export interface Warning {
  * `endpointUrl` drops the stored key, unless a new one comes with it.
  */
 export interface UpdateProfileParams {
-  /** matches `^[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-4[0-9a-fA-F]{3}-[89abAB][0-9a-fA-F]{3}-[0-9a-fA-F]{12}$` */
+  /**
+   * a version 4 UUID
+   * matches `^[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-4[0-9a-fA-F]{3}-[89abAB][0-9a-fA-F]{3}-[0-9a-fA-F]{12}$`
+   */
   id: string;
   /** 1 to 100 characters */
   name?: string;
@@ -1054,7 +1259,10 @@ export interface UpdateProfileParams {
 
 /** `activateAlternateId`: the profile to activate where the active one is deleted. */
 export interface DeleteProfileParams {
-  /** matches `^[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-4[0-9a-fA-F]{3}-[89abAB][0-9a-fA-F]{3}-[0-9a-fA-F]{12}$` */
+  /**
+   * a version 4 UUID
+   * matches `^[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-4[0-9a-fA-F]{3}-[89abAB][0-9a-fA-F]{3}-[0-9a-fA-F]{12}$`
+   */
   id: string;
   /** matches `^[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-4[0-9a-fA-F]{3}-[89abAB][0-9a-fA-F]{3}-[0-9a-fA-F]{12}$` */
   activateAlternateId?: string | null;
@@ -1068,7 +1276,10 @@ export interface DeletedProfile {
 }
 
 export interface ProfileParams {
-  /** matches `^[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-4[0-9a-fA-F]{3}-[89abAB][0-9a-fA-F]{3}-[0-9a-fA-F]{12}$` */
+  /**
+   * a version 4 UUID
+   * matches `^[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-4[0-9a-fA-F]{3}-[89abAB][0-9a-fA-F]{3}-[0-9a-fA-F]{12}$`
+   */
   id: string;
 }
 
@@ -1092,6 +1303,7 @@ export interface TestPromptResult {
   providerType: "anthropic" | "azure" | "deepseek" | "embedded" | "google" | "llama.cpp" | "lmstudio" | "ollama" | "openai" | "openai-compatible";
   success: boolean;
   promptText: string;
+  /** At most 500 characters. */
   responseText: string | null;
   modelName: string | null;
   latencyMs: number | null;
@@ -1117,6 +1329,7 @@ export interface Discovery {
   profileCreated: boolean;
   profileId: string | null;
   probedPorts: number[];
+  /** What came of each of them. */
   ports: ProbedPort[];
   servers: DiscoveredServer[];
   /** default `false` */
@@ -1145,7 +1358,10 @@ export interface UnlockVaultParams {
   vaultKey?: string | null;
   /** 1 to 1,000 characters */
   passphrase?: string | null;
-  /** default `false` */
+  /**
+   * A person put a backup in the vault's place, and knows that what was stored since is lost: open it although it is older than the one written last.
+   * default `false`
+   */
   acceptOlder?: boolean;
 }
 
@@ -1158,13 +1374,17 @@ export interface VaultStatus {
   available: boolean;
   source: string | null;
   records?: number;
-  /** default `0` */
+  /**
+   * Keys stored without encryption.
+   * default `0`
+   */
   plaintextKeys?: number;
   generation?: number;
   /** default `false` */
   rotationPending?: boolean;
   /** default `0` */
   backups?: number;
+  /** The error code that says why it cannot be used. */
   code?: ErrorCode;
 }
 
@@ -1201,7 +1421,10 @@ export interface SubmitJobParams {
   jobId?: string | null;
   /** default `"fail"` */
   ifInterrupted?: "fail" | "restart";
-  /** 1 to 100 characters */
+  /**
+   * Its notifications are for this window; closing it does not end the job.
+   * 1 to 100 characters
+   */
   windowId?: string | null;
   metadata?: Record<string, unknown> | null;
 }
@@ -1373,6 +1596,7 @@ export interface UsageList {
 /** One inference. */
 export interface UsageRow {
   inferenceId: string;
+  /** When it ended, epoch milliseconds. */
   at: number;
   providerId: string;
   modelId: string;
@@ -1380,6 +1604,7 @@ export interface UsageRow {
   sessionId?: string;
   jobId?: string;
   outcome: "cancelled" | "done" | "error";
+  /** Of the error. */
   code?: ErrorCode;
   promptTokens: number;
   completionTokens: number;
@@ -1388,8 +1613,10 @@ export interface UsageRow {
   cacheWriteTokens?: number;
   reasoningTokens?: number;
   source: "estimated" | "partial" | "reported";
+  /** US dollars; null where a price is not known, 0 where there is none to pay (models of this machine, the cache). */
   cost: number | null;
   firstTokenMs: number | null;
+  /** Null where it was not measured (of an item of a batch). */
   totalMs: number | null;
   attempts: number;
   /** default `false` */
@@ -1454,31 +1681,44 @@ export interface AuditEntry {
   action: "endpoint.refused" | "key.dropped" | "key.used" | "profile.activated" | "profile.changed" | "profile.created" | "profile.deleted" | "profile.tested" | "storage.plaintext" | "vault.created" | "vault.rotated" | "vault.unlock-failed" | "vault.unlocked";
   profileId?: string;
   details?: Record<string, unknown>;
-  /** default `1` */
+  /**
+   * How often it happened in a row (the use of a key is told once an hour).
+   * default `1`
+   */
   repeated?: number;
 }
 
 /** `llm:thinking`: a change of state, or with `status: "reasoning"` a piece of the model's reasoning in `text`. */
 export interface ThinkingEvent {
   inferenceId: string;
+  /** From 0 on, without a gap. */
   seq: number;
+  /** Where it is a session's run. */
   sessionId?: string;
+  /** As the request named it. */
   windowId?: string;
   status: "initializing" | "processing" | "queued" | "reasoning" | "retrying";
   progress?: number;
   text?: string;
+  /** With `retrying`: the number of the attempt that comes (the first was 1). */
   attempt?: number;
   retryAfterMs?: number;
+  /** With `retrying`: why the attempt before failed. */
   code?: ErrorCode;
+  /** With `retrying`: who is asked now, where that is another one (the next of `fallbackProfileIds`). */
   providerId?: string;
 }
 
 /** `llm:token`: text. `index` counts the provider's deltas; this event holds `count` of them from `index` on. */
 export interface TokenEvent {
   inferenceId: string;
+  /** From 0 on, without a gap. */
   seq: number;
+  /** Where it is a session's run. */
   sessionId?: string;
+  /** As the request named it. */
   windowId?: string;
+  /** The text; join them all. */
   token: string;
   index: number;
   count: number;
@@ -1487,8 +1727,11 @@ export interface TokenEvent {
 /** `llm:tool-call`: a piece of the call at `index`; `id` and `name` come with its first piece. */
 export interface ToolCallEvent {
   inferenceId: string;
+  /** From 0 on, without a gap. */
   seq: number;
+  /** Where it is a session's run. */
   sessionId?: string;
+  /** As the request named it. */
   windowId?: string;
   index: number;
   id?: string;
@@ -1499,8 +1742,11 @@ export interface ToolCallEvent {
 /** `llm:progress`: for example prompt tokens read so far. */
 export interface ProgressEvent {
   inferenceId: string;
+  /** From 0 on, without a gap. */
   seq: number;
+  /** Where it is a session's run. */
   sessionId?: string;
+  /** As the request named it. */
   windowId?: string;
   current: number;
   total?: number;
@@ -1510,26 +1756,46 @@ export interface ProgressEvent {
 /** `llm:done`: the end of an answer, complete or (with `cancelled`) as far as it came. */
 export interface DoneEvent {
   inferenceId: string;
+  /** From 0 on, without a gap. */
   seq: number;
+  /** Where it is a session's run. */
   sessionId?: string;
+  /** As the request named it. */
   windowId?: string;
+  /** As in `usage`. */
   totalTokens: number;
   usage: Usage;
+  /** US dollars at list price for `usage`; null where the price is not known, 0 for an answer from the cache. */
   cost: number | null;
   finishReason: "content_filter" | "length" | "stop" | "tool_calls";
+  /** The provider's own word. */
   rawFinishReason: string | null;
-  /** default `false` */
+  /**
+   * It was cancelled: this is as far as it came.
+   * default `false`
+   */
   cancelled?: boolean;
+  /** The whole text, with `stream: false`. */
   text?: string;
   toolCalls?: ToolCall[];
+  /** To be sent back in this answer's message, where the provider wants it. */
   providerState?: Record<string, unknown>;
+  /** Who answered (a fallback, perhaps). */
   providerId: string;
+  /** Who answered, as the provider names it. */
   modelId: string;
   profileId?: string;
+  /** How many requests were sent to providers. */
   attempts: number;
-  /** default `false` */
+  /**
+   * From the response cache: nobody was asked.
+   * default `false`
+   */
   cached?: boolean;
-  /** default `true` */
+  /**
+   * False: what belongs to it (the session's turn, its usage) could not be stored.
+   * default `true`
+   */
   persisted?: boolean;
   timings: Timings;
 }
@@ -1544,20 +1810,30 @@ export interface Timings {
 /** `llm:error`: the end of an answer that failed; `partialText` is what had come. */
 export interface ErrorEvent {
   inferenceId: string;
+  /** From 0 on, without a gap. */
   seq: number;
+  /** Where it is a session's run. */
   sessionId?: string;
+  /** As the request named it. */
   windowId?: string;
+  /** For people to read. */
   error: string;
+  /** For programs to branch on. */
   code: ErrorCode;
+  /** Whether trying again can help. */
   retryable: boolean;
+  /** Not before so many milliseconds. */
   retryAfterMs?: number;
   details?: Record<string, unknown>;
+  /** What had come. */
   partialText?: string;
   usage: Usage;
+  /** US dollars at list price for `usage`, where it is known; a refused request used nothing. */
   cost?: number;
   providerId: string;
   modelId: string;
   profileId?: string;
+  /** How many requests were sent to providers. */
   attempts: number;
   /** default `true` */
   persisted?: boolean;
@@ -1583,6 +1859,7 @@ export interface ChatCompletionChunk {
 export interface ChatChunkChoice {
   index: number;
   delta: ChatDelta;
+  /** With the last piece. */
   finish_reason: "content_filter" | "length" | "stop" | "tool_calls" | null;
   logprobs: null;
 }
@@ -1624,7 +1901,10 @@ export interface JobDoneEvent {
   windowId?: string;
   /** default `false` */
   cancelled?: boolean;
-  /** at least 0 */
+  /**
+   * Of a batch: how many came.
+   * at least 0
+   */
   items?: number;
 }
 

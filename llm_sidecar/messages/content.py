@@ -67,7 +67,9 @@ class ToolDefinition(Params, kw_only=True):
     name: Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{1,64}$", description="1 to 64 letters, digits, `_` or `-`")]
     description: Annotated[str, Meta(max_length=10_000)] | None = None
     parameters: dict[str, Any] | None = None
+    """A JSON Schema of the arguments."""
     strict: bool | None = None
+    """The arguments must fit it, where the provider can see to that."""
 
 
 class NamedTool(Params, kw_only=True):

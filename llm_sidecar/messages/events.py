@@ -47,8 +47,11 @@ class InferenceEvent(Shape, kw_only=True):
 
     inference_id: str
     seq: int
+    """From 0 on, without a gap."""
     session_id: str | None = None
+    """Where it is a session's run."""
     window_id: str | None = None
+    """As the request named it."""
 
 
 class ThinkingEvent(InferenceEvent, kw_only=True):
@@ -70,6 +73,7 @@ class TokenEvent(InferenceEvent, kw_only=True):
     """`llm:token`: text. `index` counts the provider's deltas; this event holds `count` of them from `index` on."""
 
     token: str
+    """The text; join them all."""
     index: int
     count: int
 
@@ -95,22 +99,29 @@ class DoneEvent(InferenceEvent, kw_only=True):
     """`llm:done`: the end of an answer, complete or (with `cancelled`) as far as it came."""
 
     total_tokens: int
+    """As in `usage`."""
     usage: Usage
     cost: float | None
     """US dollars at list price for `usage`; null where the price is not known, 0 for an answer from the cache."""
     finish_reason: FinishReason
     raw_finish_reason: str | None
+    """The provider's own word."""
     cancelled: bool = False
+    """It was cancelled: this is as far as it came."""
     text: str | None = None
     """The whole text, with `stream: false`."""
     tool_calls: list[ToolCall] | None = None
     provider_state: dict[str, Any] | None = None
     """To be sent back in this answer's message, where the provider wants it."""
     provider_id: str
+    """Who answered (a fallback, perhaps)."""
     model_id: str
+    """Who answered, as the provider names it."""
     profile_id: str | None = None
     attempts: int
+    """How many requests were sent to providers."""
     cached: bool = False
+    """From the response cache: nobody was asked."""
     persisted: bool = True
     """False: what belongs to it (the session's turn, its usage) could not be stored."""
     timings: Timings
@@ -120,11 +131,16 @@ class ErrorEvent(InferenceEvent, kw_only=True):
     """`llm:error`: the end of an answer that failed; `partialText` is what had come."""
 
     error: str
+    """For people to read."""
     code: str
+    """For programs to branch on."""
     retryable: bool
+    """Whether trying again can help."""
     retry_after_ms: int | None = None
+    """Not before so many milliseconds."""
     details: dict[str, Any] | None = None
     partial_text: str | None = None
+    """What had come."""
     usage: Usage
     cost: float | None = None
     """US dollars at list price for `usage`, where it is known; a refused request used nothing."""
@@ -132,6 +148,7 @@ class ErrorEvent(InferenceEvent, kw_only=True):
     model_id: str
     profile_id: str | None = None
     attempts: int
+    """How many requests were sent to providers."""
     persisted: bool = True
     timings: Timings
 

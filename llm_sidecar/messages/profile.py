@@ -41,11 +41,15 @@ class Profile(Shape, kw_only=True):
     name: str
     provider_type: ProviderType
     endpoint_url: str
+    """Where requests go."""
     api_key: Literal["***REDACTED***"] | None
     model_id: str | None
+    """Used where a request names none."""
     is_active: bool
+    """Used where a request names no profile and no provider."""
     consent_timestamp: int | None
     allow_insecure: bool
+    """`http://` may lead to other machines."""
     created_at: int
     modified_at: int
 

@@ -25,6 +25,7 @@ class SessionConfig(Params, kw_only=True):
     """
 
     session_id: SessionId | None = None
+    """The host's own name for it; made here where it is left out."""
     provider_id: Annotated[str, Meta(min_length=1, max_length=100)] | None = None
     profile_id: Annotated[str, Meta(min_length=1, max_length=100)] | None = None
     model_id: Annotated[str, Meta(min_length=1, max_length=300)] | None = None
@@ -32,8 +33,11 @@ class SessionConfig(Params, kw_only=True):
     temperature: Annotated[float, Meta(ge=0, le=2)] | None = None
     max_tokens: Annotated[int, Meta(ge=1, le=100_000)] | None = None
     metadata: dict[str, Any] | None = None
+    """The host's own, at most 64 KiB of JSON."""
     idle_timeout_ms: Annotated[int, Meta(ge=1_000, le=30 * 86_400_000)] = 1_800_000
+    """Milliseconds."""
     window_id: WindowId | None = None
+    """The window it belongs to; `llm:window:closed` releases it."""
     ephemeral: bool = False
     context_policy: ContextPolicy = "error"
     """What happens when a conversation is longer than its model takes: `CONTEXT_LENGTH_EXCEEDED`, or the oldest whole
@@ -54,8 +58,11 @@ class SessionInfo(Shape, kw_only=True):
     last_activity: int
     is_active: bool
     is_running: bool = False
+    """It is answering now."""
     message_count: int
+    """Of what `llm:session:history` lists."""
     total_tokens: int
+    """Of all its answers, failed ones included."""
     total_cost: float | None
     """US dollars of the turns whose price is known; null where none is."""
     metadata: dict[str, Any] | None = None
@@ -76,6 +83,7 @@ class SessionRunParams(AnswerOptions, kw_only=True):
 
     session_id: SessionId
     messages: Annotated[list[Message], Meta(min_length=1, max_length=100)]
+    """The new ones only."""
     context_policy: ContextPolicy | None = None
 
 

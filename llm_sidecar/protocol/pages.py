@@ -139,7 +139,8 @@ def _fields(shape: str, schema: Schema) -> list[str]:
             told = link(told, f"{_SHAPES}#{anchor(targets[0])}")
         elif targets:
             words.insert(0, "see " + ", ".join(link(code(item), f"{_SHAPES}#{anchor(item)}") for item in targets))
-        rows.append([code(name + mark), told, "; ".join(words)])
+        note = field.get("description", "")
+        rows.append([code(name + mark), told, ". ".join(filter(None, ["; ".join(words), note]))])
     return [table(["field", "type", ""], rows)] if rows else []
 
 

@@ -1,6 +1,7 @@
 """The JSON Schemas of all that travels, as msgspec derives them from the structs, and how they read in words.
 
-Law: a schema accepts what the sidecar accepts and describes what it sends; nothing is added to what the structs say.
+Law: a schema accepts what the sidecar accepts and describes what it sends; nothing is added to what the structs and the
+texts after their fields say.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import msgspec
 from msgspec.json import schema_components
 
 from llm_sidecar.messages.catalogue import METHODS, NOTIFICATIONS
+from llm_sidecar.protocol.field_notes import field_notes
 from llm_sidecar.wire.error_codes import ErrorObject
 
 Schema = dict[str, Any]
@@ -41,14 +43,18 @@ def schemas(ref_template: str) -> Schemas:
     """All schemas, with references such as `#/components/schemas/{name}`."""
     types = wire_types()
     references, components = schema_components(types, ref_template=ref_template)
-    return Schemas(dict(zip(types, references, strict=True)), _tidy(components))
+    return Schemas(dict(zip(types, references, strict=True)), _noted(_tidy(components)))
 
 
 @cache
 def standalone_schemas() -> dict[str, Schema]:
     """For each struct the catalogue names, its name and a schema that needs nothing beside it."""
     structs = [shape for shape in wire_types() if issubclass(shape, msgspec.Struct)]
-    return {shape.__name__: {"$schema": DIALECT, **_tidy(msgspec.json.schema(shape))} for shape in structs}
+    found: dict[str, Schema] = {}
+    for shape in structs:
+        schema = _tidy(msgspec.json.schema(shape))
+        found[shape.__name__] = {"$schema": DIALECT, **schema, "$defs": _noted(schema["$defs"])}
+    return found
 
 
 def combined_schema() -> Schema:
@@ -107,6 +113,21 @@ def _range(low: float | None, high: float | None, unit: str) -> list[str]:
     if high is None:
         return [] if low is None else [f"at least {low:,}{unit}"]
     return [f"at most {high:,}{unit}"] if low is None else [f"{low:,} to {high:,}{unit}"]
+
+
+def _noted(components: dict[str, Schema]) -> dict[str, Schema]:
+    """With a description of each field that has one."""
+    return {name: _with_notes(schema, field_notes(name)) for name, schema in components.items()}
+
+
+def _with_notes(schema: Schema, notes: dict[str, str]) -> Schema:
+    if not notes:
+        return schema
+    described = {
+        name: {**field, "description": notes[name]} if name in notes else field
+        for name, field in schema["properties"].items()
+    }
+    return {**schema, "properties": described}
 
 
 def _tidy(value: Any) -> Any:

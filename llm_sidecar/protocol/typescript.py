@@ -80,7 +80,8 @@ def _declaration(name: str, schema: Schema) -> str:
     lines: list[str] = []
     for field, field_schema in schema["properties"].items():
         mark = "" if field in schema["required"] else "?"
-        lines.append(_indented(_doc("; ".join(bounds_in_words(field_schema)))))
+        notes = [field_schema.get("description", ""), "; ".join(bounds_in_words(field_schema))]
+        lines.append(_indented(_doc("\n".join(filter(None, notes)))))
         text = field_type(field, field_schema, is_sent_by_host=name in host_shapes())
         lines.append(f"  {field}{mark}: {text};\n")
     return f"{doc}export interface {name} {{\n{''.join(lines)}}}"
