@@ -84,8 +84,8 @@ class JobPool:
             running.cancel()
 
     async def drained(self) -> None:
-        """Return when every job that can be done now is over. (Batches, and what waits for a key or a disk, go on with
-        the next process.)"""
+        """Return when every job that can be done now is over. (Batches, what waits for a key or a disk, and what a
+        limit has put back for a moment, go on with the next process.)"""
         stuck = asyncio.ensure_future(self._stuck.wait())
         try:
             while not stuck.done() and (busy := [*self._serving(), *self._at_work(batches=False)]):
