@@ -31,6 +31,7 @@ from llm_sidecar.services.inference.service import InferenceService
 from llm_sidecar.services.jobs.batch import BatchJobs
 from llm_sidecar.services.jobs.inference import InferenceJobs
 from llm_sidecar.services.jobs.notices import JobNotices
+from llm_sidecar.services.jobs.pool import JobPool
 from llm_sidecar.services.jobs.service import JobService
 from llm_sidecar.services.model_lists import ModelLists
 from llm_sidecar.services.profiles.discovery import DiscoveryService
@@ -126,14 +127,15 @@ class Methods:
             limits=limits,
         )
         inferences = InferenceJobs(self._router, self.inferences, texts, chats, limits)
+        opening = self.profiles.opening
         return JobService(
             table=table,
             items=items,
             inferences=inferences,
             batches=batches,
             notices=notices,
+            pool=JobPool(table, inferences, batches, notices=notices, limits=limits, opening=opening),
             limits=limits,
-            opening=self.profiles.opening,
         )
 
     async def drained(self) -> None:

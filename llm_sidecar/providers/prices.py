@@ -129,6 +129,13 @@ class PriceList:
         return self._snapshot
 
 
+def cost_of_answer(prices: PriceList, endpoint: Endpoint, usage: Usage, *, answered: str, asked: str) -> float | None:
+    """`PriceList.cost` of the model that answered; where the provider's name for it is not on the list, of the one that
+    was asked."""
+    cost = prices.cost(endpoint, answered, usage)
+    return prices.cost(endpoint, asked, usage) if cost is None and answered != asked else cost
+
+
 def may_cost(endpoint: Endpoint) -> bool:
     """Whether somebody with a price list may charge for `endpoint`."""
     brand = BRANDS.get(endpoint.provider_id)

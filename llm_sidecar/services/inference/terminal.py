@@ -15,7 +15,7 @@ from llm_sidecar.limits import Limits
 from llm_sidecar.messages.events import UNNUMBERED, DoneEvent, ErrorEvent, Terminal, Timings
 from llm_sidecar.messages.inference import InferenceParams
 from llm_sidecar.providers.events import Finish
-from llm_sidecar.providers.prices import PriceList
+from llm_sidecar.providers.prices import PriceList, cost_of_answer
 from llm_sidecar.services.inference.answer import Answer
 from llm_sidecar.services.inference.attempts import Attempts
 from llm_sidecar.services.inference.listener import Listener
@@ -94,9 +94,9 @@ class TerminalBuilder:
             terminal.cost = 0.0
             return
         route = self._attempts.route
-        terminal.cost = self._prices.cost(route.endpoint, answer.model_id, terminal.usage)
-        if terminal.cost is None and answer.model_id != route.model_id:  # the provider's name for it is not on the list
-            terminal.cost = self._prices.cost(route.endpoint, route.model_id, terminal.usage)
+        terminal.cost = cost_of_answer(
+            self._prices, route.endpoint, terminal.usage, answered=answer.model_id, asked=route.model_id
+        )
 
     def _done(self, answer: Answer, finish: Finish, *, cancelled: bool) -> DoneEvent:
         usage = answer.meter.usage(complete=not cancelled, was_sent=not cancelled or self._attempts.may_be_charged)

@@ -19,11 +19,13 @@ from llm_sidecar.messages.inference import InferenceParams
 from llm_sidecar.messages.job import BatchItem
 from llm_sidecar.messages.usage import UsageRow
 from llm_sidecar.providers.batches import BatchLine
-from llm_sidecar.providers.prices import PriceList
+from llm_sidecar.providers.prices import PriceList, cost_of_answer
+from llm_sidecar.services.inference.origin import Origin
 from llm_sidecar.services.inference.relay import Relay
 from llm_sidecar.services.inference.whole_answer import WholeAnswer
 from llm_sidecar.services.jobs.run import job_error
 from llm_sidecar.services.routing import Route
+from llm_sidecar.services.usage.row import usage_row
 from llm_sidecar.storage.clock import now_ms
 
 _ROOM: Final = 4_096
@@ -62,7 +64,7 @@ class BatchReader:
         if size > most:
             message = f"The answer has {size} bytes; the limit is {most}. Ask for fewer tokens."
             item = failed_item(line.custom_id, SidecarError("MESSAGE_TOO_LARGE", message))
-        return item, self._row(done)
+        return item, usage_row(done, Origin(job_id=self._job_id), now_ms(), cost=done.cost, is_timed=False)
 
     def _done(self, relay: Relay, params: InferenceParams) -> DoneEvent:
         answer, route = relay.answer, self._route
@@ -88,35 +90,9 @@ class BatchReader:
         )
 
     def _cost(self, model_id: str, usage: Usage) -> float | None:
-        for name in (model_id, self._route.model_id):
-            cost = self._prices.cost(self._route.endpoint, name, usage)
-            if cost is not None:
-                return cost * self._price
-        return None
-
-    def _row(self, done: DoneEvent) -> UsageRow:
-        usage = done.usage
-        return UsageRow(
-            inference_id=done.inference_id,
-            at=now_ms(),
-            provider_id=done.provider_id,
-            model_id=done.model_id,
-            profile_id=done.profile_id,
-            job_id=self._job_id,
-            outcome="done",
-            prompt_tokens=usage.prompt_tokens,
-            completion_tokens=usage.completion_tokens,
-            total_tokens=usage.total_tokens,
-            cached_prompt_tokens=usage.cached_prompt_tokens,
-            cache_write_tokens=usage.cache_write_tokens,
-            reasoning_tokens=usage.reasoning_tokens,
-            source=usage.source,
-            cost=done.cost,
-            first_token_ms=None,
-            total_ms=None,
-            attempts=1,
-            cached=False,
-        )
+        route = self._route
+        cost = cost_of_answer(self._prices, route.endpoint, usage, answered=model_id, asked=route.model_id)
+        return None if cost is None else cost * self._price
 
 
 def failed_item(custom_id: str, error: SidecarError | None) -> BatchItem:

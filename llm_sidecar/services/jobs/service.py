@@ -52,8 +52,8 @@ class JobService:
         inferences: InferenceJobs,
         batches: BatchJobs,
         notices: JobNotices,
+        pool: JobPool,
         limits: Callable[[], Limits],
-        opening: asyncio.Future[None] | None = None,
     ) -> None:
         self._table = table
         self._items = items
@@ -61,7 +61,7 @@ class JobService:
         self._batches = batches
         self._notices = notices
         self._limits = limits
-        self.pool = JobPool(table, inferences, batches, notices=notices, limits=limits, opening=opening)
+        self.pool = pool
 
     async def submit(self, params: SubmitJobParams, inner: Any) -> JobAccepted:
         """Take a job; `inner` is its params, typed (of a batch: `BatchPlan`). `pool.wake` once that is answered.

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Final
 
 from llm_sidecar.limits import Limits
-from llm_sidecar.messages.events import ErrorEvent, Terminal
+from llm_sidecar.messages.events import Terminal
 from llm_sidecar.messages.usage import (
     GroupBy,
     UsageList,
@@ -25,6 +25,7 @@ from llm_sidecar.services.inference.run import InferenceRun
 from llm_sidecar.services.pages import DEFAULT_PAGE, Cursors, fitting
 from llm_sidecar.services.usage.budgets import Budgets
 from llm_sidecar.services.usage.periods import day_name
+from llm_sidecar.services.usage.row import usage_row
 from llm_sidecar.storage.clock import now_ms
 from llm_sidecar.storage.usage import NANO, Filter, Place, Range, Sums, UsageRows
 
@@ -46,7 +47,8 @@ class UsageService:
 
     async def record(self, run: InferenceRun, outcome: Terminal) -> None:
         """Store what an inference used; returns when it is on the disk."""
-        await self.add(_row_of(run, outcome, self._clock()))
+        cost = 0.0 if outcome.cost is None and not may_cost(run.route.endpoint) else outcome.cost
+        await self.add(usage_row(outcome, run.origin, self._clock(), cost=cost))
 
     async def add(self, row: UsageRow) -> None:
         """As `record`, for what was no inference here."""
@@ -79,34 +81,6 @@ class UsageService:
         if params.group_by == "day":
             rows.reverse()
         return UsageSummary(rows=rows, total=_summary_row(None, total), truncated=is_truncated)
-
-
-def _row_of(run: InferenceRun, outcome: Terminal, at: int) -> UsageRow:
-    usage, timings = outcome.usage, outcome.timings
-    failed = isinstance(outcome, ErrorEvent)
-    return UsageRow(
-        inference_id=outcome.inference_id,
-        at=at,
-        provider_id=outcome.provider_id,
-        model_id=outcome.model_id,
-        profile_id=outcome.profile_id,
-        session_id=run.origin.session_id,
-        job_id=run.origin.job_id,
-        outcome="error" if isinstance(outcome, ErrorEvent) else "cancelled" if outcome.cancelled else "done",
-        code=outcome.code if isinstance(outcome, ErrorEvent) else None,
-        prompt_tokens=usage.prompt_tokens,
-        completion_tokens=usage.completion_tokens,
-        total_tokens=usage.total_tokens,
-        cached_prompt_tokens=usage.cached_prompt_tokens,
-        cache_write_tokens=usage.cache_write_tokens,
-        reasoning_tokens=usage.reasoning_tokens,
-        source=usage.source,
-        cost=0.0 if outcome.cost is None and not may_cost(run.route.endpoint) else outcome.cost,
-        first_token_ms=timings.first_token_ms,
-        total_ms=timings.total_ms,
-        attempts=outcome.attempts,
-        cached=run.cached is not None and not failed,
-    )
 
 
 def _summary_row(group_by: GroupBy | None, sums: Sums) -> UsageSummaryRow:
